@@ -1,0 +1,9 @@
+//! Lockkeeper opens the gate between source-git and dist-git.
+
+#![forbid(unsafe_code)]
+
+pub mod config;
+pub mod git;
+pub mod names;
+pub mod outcome;
+pub mod ssh;
