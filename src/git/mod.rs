@@ -7,7 +7,13 @@
 //! with them an unsigned commit can be made to look like a signed one.
 
 pub mod commit;
+pub mod history;
+pub mod mirror;
+pub mod remote;
 pub mod store;
 
 pub use commit::{Commit, Identity, Tag};
+pub use history::{Relation, Step, TagReference};
+pub use mirror::{Mirrors, WithTags};
+pub use remote::{Pushed, Transport};
 pub use store::{EntryMode, Kind, Object, Objects, Store, TreeEntry, Trust};

@@ -1,0 +1,265 @@
+//! Walks: who descends from whom, what came since, which tags are in reach.
+
+use std::collections::HashSet;
+
+use gix::revision::walk::Sorting;
+use gix::traverse::commit::simple::CommitTimeOrder;
+
+use super::store::{id_from_gix, id_to_gix};
+use super::{Commit, Kind, Objects, Tag};
+use crate::names::{ObjectId, TagName};
+use crate::outcome::{Fault, Refusal, Result};
+
+/// A tag reference and what it leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TagReference {
+    /// The tag's name.
+    pub name: TagName,
+    /// What the reference points to: a tag object, or the commit itself for a lightweight tag.
+    pub object: ObjectId,
+    /// The commit that it leads to.
+    pub commit: ObjectId,
+    /// When it was made, in seconds since 1970: the tagger's time, else the committer's.
+    pub seconds: i64,
+}
+
+/// One step of the first-parent line: a commit, and the tree that its change is measured against.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The commit.
+    pub commit: Commit,
+    /// The tree of its first parent; for the last step off a tag beside the line, the tag's tree.
+    pub base_tree: ObjectId,
+}
+
+/// How a commit stands to one that was published before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Relation {
+    /// It is the same commit.
+    Same,
+    /// It descends from it.
+    Descendant,
+    /// It is an ancestor of it: the branch was moved back.
+    Ancestor,
+    /// They share an ancestor, and neither contains the other: the branch was rewritten.
+    Sibling,
+    /// They share nothing, or the published one is not in the repository any more.
+    Unrelated,
+}
+
+fn unwalkable(error: impl std::fmt::Display) -> Fault {
+    Refusal::new("history-unreadable", format!("the history cannot be walked: {error}"))
+        .hint(
+            "see that the repository is complete: no shallow or partial clone, no damaged objects",
+        )
+        .into()
+}
+
+impl Objects {
+    /// Refuses a shallow repository: what was cut off cannot be counted or checked.
+    ///
+    /// # Errors
+    /// `shallow-repository`.
+    pub fn refuse_shallow(&self) -> Result<()> {
+        match self.repository.is_shallow() {
+            Ok(false) => Ok(()),
+            Ok(true) => Err(Refusal::new(
+                "shallow-repository",
+                "the repository is a shallow clone: its history is cut off",
+            )
+            .hint("run `git fetch --unshallow` there, or name the full repository")
+            .into()),
+            Err(error) => Err(unwalkable(error)),
+        }
+    }
+
+    /// Returns the commit at the end of the reference, or `None` where there is no such reference.
+    ///
+    /// # Errors
+    /// Refuses references that cannot be read.
+    pub fn reference(&self, name: &str) -> Result<Option<ObjectId>> {
+        let found = self.repository.try_find_reference(name).map_err(unwalkable)?;
+        let Some(mut reference) = found else { return Ok(None) };
+        let target = reference.follow_to_object().map_err(unwalkable)?;
+        Ok(Some(id_from_gix(&target)))
+    }
+
+    /// Resolves what a person typed (a branch, a tag, an id, `HEAD~2`) to a commit.
+    ///
+    /// # Errors
+    /// Refuses what names nothing, or no commit.
+    pub fn resolve(&self, revision: &str) -> Result<ObjectId> {
+        let unknown = |why: String| {
+            Refusal::new(
+                "revision-unknown",
+                format!(
+                    "{revision:?} names no commit in {}: {why}",
+                    self.repository.git_dir().display()
+                ),
+            )
+            .hint("give a branch, a tag or a full commit id")
+        };
+        let found = self.repository.rev_parse_single(revision);
+        let id = id_from_gix(&found.map_err(|error| unknown(error.to_string()))?);
+        Ok(self.peel(&id)?.ok_or_else(|| unknown("it is no commit".to_owned()))?.0)
+    }
+
+    /// Follows tag objects down to a commit; `None` where the chain ends in something else.
+    ///
+    /// Also returns the time of the outermost tag, 0 where there was none.
+    fn peel(&self, id: &ObjectId) -> Result<Option<(ObjectId, i64)>> {
+        let (mut current, mut seconds) = (*id, 0);
+        // Nobody nests tags ten deep; a longer chain is an attack on our patience.
+        for _ in 0..10 {
+            let object = self.read(&current)?;
+            match object.kind {
+                Kind::Commit => return Ok(Some((current, seconds))),
+                Kind::Tag => {
+                    let Ok(tag) = Tag::parse(current, object.data) else { return Ok(None) };
+                    seconds = if seconds == 0 { tag.seconds } else { seconds };
+                    current = tag.target;
+                }
+                Kind::Tree | Kind::Blob => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns every tag that leads to a commit, by name; names that are not legal are left out.
+    ///
+    /// # Errors
+    /// Refuses references that cannot be read.
+    pub fn tags(&self) -> Result<Vec<TagReference>> {
+        let platform = self.repository.references().map_err(unwalkable)?;
+        let mut tags = Vec::new();
+        for reference in platform.tags().map_err(unwalkable)? {
+            let reference = reference.map_err(unwalkable)?;
+            let shown = reference.name().shorten().to_string();
+            let (Ok(name), Some(id)) = (shown.parse::<TagName>(), reference.try_id()) else {
+                continue;
+            };
+            let object = id_from_gix(&id);
+            if let Some((commit, seconds)) = self.peel(&object)? {
+                tags.push(TagReference { name, object, commit, seconds });
+            }
+        }
+        Ok(tags)
+    }
+
+    /// Tells whether `ancestor` is `commit` itself or one of its ancestors.
+    ///
+    /// # Errors
+    /// Refuses a history with missing objects.
+    pub fn is_ancestor(&self, ancestor: &ObjectId, commit: &ObjectId) -> Result<bool> {
+        if ancestor == commit {
+            return Ok(true);
+        }
+        let mut bases = self.range(ancestor, &[*commit])?;
+        bases.truncate(1);
+        Ok(bases.is_empty())
+    }
+
+    /// Tells how `new` stands to `published`.
+    ///
+    /// # Errors
+    /// Refuses a history with missing objects.
+    pub fn relation(&self, new: &ObjectId, published: &ObjectId) -> Result<Relation> {
+        if new == published {
+            return Ok(Relation::Same);
+        }
+        if !self.has(published) {
+            return Ok(Relation::Unrelated);
+        }
+        if self.is_ancestor(published, new)? {
+            return Ok(Relation::Descendant);
+        }
+        if self.is_ancestor(new, published)? {
+            return Ok(Relation::Ancestor);
+        }
+        let bases = self.repository.merge_bases_many(id_to_gix(new), &[id_to_gix(published)]);
+        Ok(if bases.map_err(unwalkable)?.is_empty() {
+            Relation::Unrelated
+        } else {
+            Relation::Sibling
+        })
+    }
+
+    /// Returns the commits reachable from `tip` and from none of `hidden`, newest first.
+    ///
+    /// # Errors
+    /// Refuses a history with missing objects.
+    pub fn range(&self, tip: &ObjectId, hidden: &[ObjectId]) -> Result<Vec<ObjectId>> {
+        let walk = self
+            .repository
+            .rev_walk([id_to_gix(tip)])
+            .sorting(Sorting::ByCommitTime(CommitTimeOrder::NewestFirst))
+            .with_hidden(hidden.iter().map(id_to_gix))
+            .all()
+            .map_err(unwalkable)?;
+        walk.map(|info| Ok(id_from_gix(&info.map_err(unwalkable)?.id))).collect()
+    }
+
+    /// Returns the steps of the first-parent line from the tag's commit to the tip, oldest first.
+    ///
+    /// Where the tag lies beside the line (a merged maintenance tag), first parents are walked while they
+    /// contain the tag, and the oldest step is measured against the tag's tree (design, section 3).
+    ///
+    /// # Errors
+    /// Refuses a history with missing objects.
+    pub fn steps_since(&self, tip: &ObjectId, tag_commit: &ObjectId) -> Result<Vec<Step>> {
+        let containing = self.containing(tip, tag_commit)?;
+        let mut steps: Vec<Step> = Vec::new();
+        let mut current = *tip;
+        while current != *tag_commit && containing.contains(&current) {
+            let commit = self.commit(&current)?;
+            let Some(parent) = commit.parents.first().copied() else { break };
+            let base_tree = self.commit(&parent)?.tree;
+            steps.push(Step { commit, base_tree });
+            current = parent;
+        }
+        if current != *tag_commit
+            && let Some(oldest) = steps.last_mut()
+        {
+            oldest.base_tree = self.commit(tag_commit)?.tree;
+        }
+        steps.reverse();
+        Ok(steps)
+    }
+
+    /// Returns the commits between `tag_commit` and `tip` that descend from `tag_commit`.
+    fn containing(&self, tip: &ObjectId, tag_commit: &ObjectId) -> Result<HashSet<ObjectId>> {
+        let walk = self
+            .repository
+            .rev_walk([id_to_gix(tip)])
+            .with_hidden([id_to_gix(tag_commit)])
+            .all()
+            .map_err(unwalkable)?;
+        let mut parents_of = Vec::new();
+        for info in walk {
+            let info = info.map_err(unwalkable)?;
+            let parents: Vec<ObjectId> = info.parent_ids.iter().map(|id| id_from_gix(id)).collect();
+            parents_of.push((id_from_gix(&info.id), parents));
+        }
+        Ok(descendants(&parents_of, tag_commit))
+    }
+}
+
+/// Returns those commits of the graph from which `ancestor` can be reached.
+fn descendants(parents_of: &[(ObjectId, Vec<ObjectId>)], ancestor: &ObjectId) -> HashSet<ObjectId> {
+    let mut children: std::collections::HashMap<ObjectId, Vec<ObjectId>> = Default::default();
+    for (commit, parents) in parents_of {
+        for parent in parents {
+            children.entry(*parent).or_default().push(*commit);
+        }
+    }
+    let mut found = HashSet::new();
+    let mut waiting = vec![*ancestor];
+    while let Some(commit) = waiting.pop() {
+        for child in children.get(&commit).into_iter().flatten() {
+            if found.insert(*child) {
+                waiting.push(*child);
+            }
+        }
+    }
+    found
+}

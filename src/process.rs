@@ -1,0 +1,215 @@
+//! The process room: the only one that starts other programs.
+//!
+//! Each child gets its own process group, a cleared environment with named additions, a time limit and a
+//! cap on what it may print. Whatever goes wrong, the whole group is gone afterwards.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+/// Variables that every child may see: where programs, homes and proxies are, and nothing secret.
+const PASSED_ON: &[&str] = &[
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "TMPDIR",
+    "SSH_AUTH_SOCK",
+    "XDG_CONFIG_HOME",
+    "XDG_RUNTIME_DIR",
+    "http_proxy",
+    "https_proxy",
+    "HTTPS_PROXY",
+    "no_proxy",
+    "NO_PROXY",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+];
+
+/// How much of each of stdout and stderr is kept, in bytes; the rest is read and dropped.
+const OUTPUT_CAP: usize = 16 * 1024 * 1024;
+
+/// A program to run, with everything it may see.
+#[derive(Debug, Clone)]
+pub struct Invocation {
+    program: OsString,
+    arguments: Vec<OsString>,
+    environment: Vec<(OsString, OsString)>,
+    folder: Option<PathBuf>,
+    limit: Duration,
+}
+
+/// What a finished program left.
+#[derive(Debug)]
+pub struct Output {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// What it wrote to stdout, capped.
+    pub stdout: Vec<u8>,
+    /// What it wrote to stderr, capped.
+    pub stderr: Vec<u8>,
+}
+
+/// Why a program gave no [`Output`].
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessError {
+    /// It could not be started.
+    #[error("cannot start {program}: {source}")]
+    NotStarted {
+        /// The program.
+        program: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It ran longer than it may; its process group was killed.
+    #[error("{program} did not finish within {seconds} s and was stopped")]
+    TimedOut {
+        /// The program.
+        program: String,
+        /// The limit.
+        seconds: u64,
+    },
+    /// Its output could not be read.
+    #[error("cannot read what {program} printed: {source}")]
+    Unreadable {
+        /// The program.
+        program: String,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+impl Invocation {
+    /// Returns an invocation of `program`, found on the `PATH`, with a limit of 15 minutes.
+    pub fn new(program: impl AsRef<OsStr>) -> Self {
+        let passed =
+            PASSED_ON.iter().filter_map(|name| Some((name.into(), std::env::var_os(name)?)));
+        Invocation {
+            program: program.as_ref().to_owned(),
+            arguments: Vec::new(),
+            environment: passed.collect(),
+            folder: None,
+            limit: Duration::from_secs(15 * 60),
+        }
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.arguments.push(argument.as_ref().to_owned());
+        self
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args(mut self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(|argument| argument.as_ref().to_owned()));
+        self
+    }
+
+    /// Sets a variable.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.environment.push((name.into(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// Hands on a variable of our own environment, where it is set.
+    #[must_use]
+    pub fn pass_env(mut self, name: &str) -> Self {
+        self.environment.extend(std::env::var_os(name).map(|value| (name.into(), value)));
+        self
+    }
+
+    /// Sets the working folder.
+    #[must_use]
+    pub fn folder(mut self, folder: &Path) -> Self {
+        self.folder = Some(folder.to_owned());
+        self
+    }
+
+    /// Sets the time limit.
+    #[must_use]
+    pub fn limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Runs the program to its end.
+    ///
+    /// # Errors
+    /// See [`ProcessError`]. A program that ran and failed is no error here.
+    pub async fn run(self) -> Result<Output, ProcessError> {
+        let program = self.program.to_string_lossy().into_owned();
+        let mut child = self
+            .command()
+            .spawn()
+            .map_err(|source| ProcessError::NotStarted { program: program.clone(), source })?;
+        let group = Group::of(&child);
+        let stdout = read_capped(child.stdout.take());
+        let stderr = read_capped(child.stderr.take());
+        let finished = async { tokio::try_join!(child.wait(), stdout, stderr) };
+        let outcome = tokio::time::timeout(self.limit, finished).await;
+        drop(group);
+        match outcome {
+            Ok(Ok((status, stdout, stderr))) => Ok(Output { status, stdout, stderr }),
+            Ok(Err(source)) => Err(ProcessError::Unreadable { program, source }),
+            Err(_) => Err(ProcessError::TimedOut { program, seconds: self.limit.as_secs() }),
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the one door to other programs")]
+    fn command(&self) -> tokio::process::Command {
+        let mut command = tokio::process::Command::new(&self.program);
+        command
+            .args(&self.arguments)
+            .env_clear()
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true);
+        if let Some(folder) = &self.folder {
+            command.current_dir(folder);
+        }
+        command
+    }
+}
+
+/// Kills what is left of a child's process group when it goes out of scope: after a time-out, after a
+/// cancelled run, and for helpers that outlive the program they served.
+struct Group(Option<rustix::process::Pid>);
+
+impl Group {
+    fn of(child: &tokio::process::Child) -> Group {
+        let id = child.id().and_then(|id| i32::try_from(id).ok());
+        Group(id.and_then(rustix::process::Pid::from_raw))
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(leader) = self.0 {
+            // An error means that nobody is left in the group.
+            let _ = rustix::process::kill_process_group(leader, rustix::process::Signal::KILL);
+        }
+    }
+}
+
+async fn read_capped(pipe: Option<impl AsyncRead + Unpin>) -> std::io::Result<Vec<u8>> {
+    let mut kept = Vec::new();
+    let Some(mut pipe) = pipe else { return Ok(kept) };
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let count = pipe.read(&mut buffer).await?;
+        if count == 0 {
+            return Ok(kept);
+        }
+        let room = OUTPUT_CAP - kept.len();
+        kept.extend_from_slice(&buffer[..count.min(room)]);
+    }
+}
