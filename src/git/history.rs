@@ -7,7 +7,7 @@ use gix::traverse::commit::simple::CommitTimeOrder;
 
 use super::store::{id_from_gix, id_to_gix};
 use super::{Commit, Kind, Objects, Tag};
-use crate::names::{ObjectId, TagName};
+use crate::names::{BranchName, ObjectId, TagName};
 use crate::outcome::{Fault, Refusal, Result};
 
 /// A tag reference and what it leads to.
@@ -262,4 +262,48 @@ fn descendants(parents_of: &[(ObjectId, Vec<ObjectId>)], ancestor: &ObjectId) ->
         }
     }
     found
+}
+
+impl Objects {
+    /// Returns every branch and the commit at its tip.
+    ///
+    /// # Errors
+    /// Refuses references that cannot be read.
+    pub fn branches(&self) -> Result<Vec<(BranchName, ObjectId)>> {
+        let platform = self.repository.references().map_err(unwalkable)?;
+        let mut branches = Vec::new();
+        for reference in platform.local_branches().map_err(unwalkable)? {
+            let reference = reference.map_err(unwalkable)?;
+            let name = reference.name().shorten().to_string().parse();
+            if let (Ok(name), Some(id)) = (name, reference.try_id()) {
+                branches.push((name, id_from_gix(&id)));
+            }
+        }
+        Ok(branches)
+    }
+
+    /// Keeps those tags whose commit can be reached from `tip`.
+    ///
+    /// # Errors
+    /// Refuses a history with missing objects.
+    pub fn reachable_tags(&self, tip: &ObjectId, tags: Vec<TagReference>) -> Result<Vec<TagReference>> {
+        let mut wanted: HashSet<ObjectId> = tags.iter().map(|tag| tag.commit).collect();
+        let mut reached = HashSet::new();
+        let walk = self
+            .repository
+            .rev_walk([id_to_gix(tip)])
+            .sorting(Sorting::ByCommitTime(CommitTimeOrder::NewestFirst))
+            .all()
+            .map_err(unwalkable)?;
+        for info in walk {
+            let id = id_from_gix(&info.map_err(unwalkable)?.id);
+            if wanted.remove(&id) {
+                reached.insert(id);
+            }
+            if wanted.is_empty() {
+                break;
+            }
+        }
+        Ok(tags.into_iter().filter(|tag| reached.contains(&tag.commit)).collect())
+    }
 }

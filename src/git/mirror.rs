@@ -38,7 +38,7 @@ impl Mirrors {
         Ok(Mirrors { folder })
     }
 
-    /// Fetches one branch and, where `with_tags`, every tag, and returns the store and the branch's tip.
+    /// Fetches what is wanted besides the branch itself, and returns the store and the branch's tip.
     ///
     /// # Errors
     /// As [`Transport::fetch`].
@@ -47,14 +47,16 @@ impl Mirrors {
         transport: &Transport,
         address: &RepositoryAddress,
         branch: &BranchName,
-        with_tags: WithTags,
+        wanted: Wanted,
     ) -> Result<(Store, ObjectId)> {
         let held = self.hold(address).await?;
         let reference = branch.reference();
-        let mut refspecs = vec![format!("+{reference}:{reference}")];
-        if with_tags == WithTags::All {
-            refspecs.push("+refs/tags/*:refs/tags/*".to_owned());
-        }
+        let refspecs = match wanted {
+            Wanted::BranchAndTags => {
+                vec![format!("+{reference}:{reference}"), "+refs/tags/*:refs/tags/*".to_owned()]
+            }
+            Wanted::AllBranches => vec!["+refs/heads/*:refs/heads/*".to_owned()],
+        };
         let fetched = transport.fetch(&held.folder, address, &refspecs).await;
         fetched.map_err(|fault| naming_branch(fault, address, branch))?;
         let store = Store::open(&held.folder, Trust::Fetched)?;
@@ -80,13 +82,13 @@ impl Mirrors {
     }
 }
 
-/// Whether a fetch brings the tags too.
+/// What a fetch brings; what is gone at the other side goes here too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WithTags {
-    /// All of them; those that are gone at the other side go here too.
-    All,
-    /// None.
-    None,
+pub enum Wanted {
+    /// The branch and every tag: a source-git repository.
+    BranchAndTags,
+    /// Every branch: a dist-git repository, whose newer branches set bounds for older ones.
+    AllBranches,
 }
 
 /// A name for people, and a hash of the whole address for the machine.

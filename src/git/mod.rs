@@ -14,6 +14,6 @@ pub mod store;
 
 pub use commit::{Commit, Identity, Tag};
 pub use history::{Relation, Step, TagReference};
-pub use mirror::{Mirrors, WithTags};
+pub use mirror::{Mirrors, Wanted};
 pub use remote::{Pushed, Transport};
 pub use store::{EntryMode, Kind, Object, Objects, Store, TreeEntry, Trust};
