@@ -2,11 +2,42 @@
 //!
 //! [`BranchConfig`] is the checked form. It is read from the dist-git tip that the push will be leased
 //! on, never from source-git, so that a push to source-git cannot approve itself.
+//!
+//! The way of a file, each step with a file of its own:
+//!
+//! 1. `document`: bytes to a plain document, and where a node stands in the text;
+//! 2. `shape`: keys, types, choices and counts against the [`schema()`], which is made from the types
+//!    in `file`;
+//! 3. `check`, with `rules` and `tag_expression`: written values to checked ones;
+//! 4. `faults`: what was found at fault, all of it, with places, words and hints.
+//!
+//! `unsupported` lists what this version does not act on yet.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::names::{BranchName, Fingerprint, RepositoryAddress, TreePath};
 use crate::ssh::AllowedSigner;
+
+mod check;
+mod document;
+mod faults;
+mod file;
+mod parse;
+mod rules;
+mod schema;
+mod shape;
+mod tag_expression;
+mod unsupported;
+
+#[cfg(test)]
+mod tests;
+
+pub use faults::{ConfigFault, ConfigFaults, Position};
+pub use schema::schema;
+pub use tag_expression::{template_groups, whole_tag};
 
 /// The name of the branch config at the root of a dist-git branch.
 pub const FILE_NAME: &str = "source-git.yaml";
@@ -81,7 +112,8 @@ pub enum ListedKey {
 }
 
 /// Which commits must be signed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum SigningScope {
     /// The tip; its signer answers for what is below.
     Tip,
@@ -107,7 +139,8 @@ pub struct Population {
 }
 
 /// A built-in population mechanism.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Mechanism {
     /// An archive of the tip, no patches.
     Archive,
@@ -118,7 +151,8 @@ pub enum Mechanism {
 }
 
 /// What follows from a tree that differs from the signed one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum TreeIdentity {
     /// A refusal.
     Required,
@@ -162,7 +196,8 @@ pub struct Tags {
 }
 
 /// Whether a release tag must be signed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum TagTrust {
     /// By a listed key.
     Signed,
@@ -171,7 +206,8 @@ pub enum TagTrust {
 }
 
 /// What becomes of a matched `prerelease` group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum PrereleaseStyle {
     /// Joined with a tilde: `1.0~rc1`.
     Tilde,
@@ -198,7 +234,8 @@ pub struct ReleaseRules {
 }
 
 /// What becomes of `%autorelease` and `%autochangelog`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum AutoMacros {
     /// Both replaced by numbers and entries of ours.
     Replace,
@@ -218,7 +255,10 @@ pub struct Changelog {
 }
 
 /// Something that is folded away in a changelog; never in patches or releases.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
 pub enum Collapse {
     /// `fixup!` and `squash!` commits go into their target.
     Fixups,
@@ -229,7 +269,8 @@ pub enum Collapse {
 }
 
 /// What a changelog item stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum ChangelogItem {
     /// Each commit that is no merge.
     Commit,
@@ -238,7 +279,8 @@ pub enum ChangelogItem {
 }
 
 /// What to do where dist-git has commits that are not the bot's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Divergence {
     /// Refuse, naming commits and files.
     Report,
@@ -247,7 +289,8 @@ pub enum Divergence {
 }
 
 /// How the commit reaches dist-git.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Delivery {
     /// A push to the branch.
     Push,
@@ -269,7 +312,8 @@ pub struct Build {
 }
 
 /// A build system.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum BuildSystem {
     /// Koji.
     Koji,
@@ -306,7 +350,8 @@ pub struct Notify {
 }
 
 /// When a comment is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum CommentWhen {
     /// When a person must act.
     OnRefusal,

@@ -1,0 +1,260 @@
+//! The rule of each kind of text in a branch config: parse or say why not.
+//!
+//! Each takes a text and its path, and returns the checked value or the fault to tell.
+
+use globset::GlobBuilder;
+
+use super::faults::{Found, KeyPath};
+use crate::names::{BranchName, Fingerprint, NameError, PackageName, RepositoryAddress, TreePath};
+use crate::outcome::printable;
+
+/// The result of checking one value.
+pub(super) type Checked<T> = Result<T, Found>;
+
+/// Says what a name's own rule found, without repeating the text's kind twice.
+fn name_fault(code: &'static str, path: &KeyPath, error: &NameError) -> Found {
+    Found::new(code, path, format!("`{}` {}", printable(&error.text, 100), error.why))
+}
+
+/// Checks an address of source-git: https, ssh or file, and nothing secret in it.
+pub(super) fn repository(text: &str, path: &KeyPath) -> Checked<RepositoryAddress> {
+    let parsed: Result<RepositoryAddress, NameError> = text.parse();
+    let address = parsed.map_err(|error| {
+        let shown = NameError { text: without_credentials(&error.text), ..error };
+        name_fault("config-bad-address", path, &shown)
+    })?;
+    if address.scheme() == "http" {
+        let words = "is an http address: what comes over it can be changed on the way";
+        let fault = Found::new("config-bad-address", path, words);
+        return Err(fault.hint("use https, ssh or file"));
+    }
+    if address.local_path().is_none() && address.for_git() != address.to_string() {
+        let words = "holds a password or token, and this file is public";
+        let fault = Found::new("config-bad-address", path, words);
+        return Err(fault.hint("give the address without it; the operator sets credentials"));
+    }
+    Ok(address)
+}
+
+/// Hides what stands before an `@` in an address that could not be parsed.
+fn without_credentials(text: &str) -> String {
+    match text.rsplit_once('@') {
+        Some((_, rest)) => format!("…@{rest}"),
+        None => text.to_owned(),
+    }
+}
+
+/// Checks a branch name.
+pub(super) fn branch(text: &str, path: &KeyPath) -> Checked<BranchName> {
+    let name = text.strip_prefix("refs/heads/").unwrap_or(text);
+    name.parse().map_err(|error| name_fault("config-bad-branch", path, &error))
+}
+
+/// Checks a full OpenPGP fingerprint; says of a key id why it is not enough.
+pub(super) fn fingerprint(text: &str, path: &KeyPath) -> Checked<Fingerprint> {
+    text.parse().map_err(|error: NameError| {
+        let digits = text.chars().filter(char::is_ascii_hexdigit).count();
+        let is_key_id = error.why.contains("key id") && digits <= 17;
+        let code = if is_key_id { "config-short-key-id" } else { "config-bad-fingerprint" };
+        let fault = name_fault(code, path, &error);
+        fault.hint("`gpg --list-keys --with-subkey-fingerprint NAME` shows the full fingerprint")
+    })
+}
+
+/// Checks a path inside a git tree.
+pub(super) fn tree_path(text: &str, path: &KeyPath) -> Checked<TreePath> {
+    text.parse().map_err(|error| name_fault("config-bad-path", path, &error))
+}
+
+/// Checks the path of a spec.
+pub(super) fn spec_path(text: &str, path: &KeyPath) -> Checked<TreePath> {
+    let spec = tree_path(text, path)?;
+    match spec.file_name().strip_suffix(".spec") {
+        Some(stem) if !stem.is_empty() => Ok(spec),
+        _ => Err(Found::new("config-bad-path", path, "does not name a file that ends in `.spec`")),
+    }
+}
+
+/// Checks a package name.
+pub(super) fn package(text: &str, path: &KeyPath) -> Checked<PackageName> {
+    text.parse().map_err(|error| name_fault("config-bad-name", path, &error))
+}
+
+/// Checks a glob.
+pub(super) fn glob(text: &str, path: &KeyPath) -> Checked<String> {
+    if text.is_empty() || text.len() > 200 {
+        return Err(Found::new("config-bad-glob", path, "is empty or longer than 200 bytes"));
+    }
+    match GlobBuilder::new(text).build() {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => {
+            let words = format!("is no glob: {}", printable(error.kind().to_string(), 200));
+            Err(Found::new("config-bad-glob", path, words))
+        }
+    }
+}
+
+/// Checks a name of Koji's (a tag or target) or of Greenwave's: what both programs take, no leading dash.
+pub(super) fn service_name(text: &str, path: &KeyPath) -> Checked<String> {
+    let taken = |b: u8| b.is_ascii_alphanumeric() || b"._+-/".contains(&b);
+    let begins_well = text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_');
+    if text.len() <= 256 && begins_well && text.bytes().all(taken) {
+        return Ok(text.to_owned());
+    }
+    let words = format!("`{}` is no such name", printable(text, 60));
+    let fault = Found::new("config-bad-name", path, words);
+    Err(fault.hint("letters, digits and . _ + - /, beginning with a letter or digit"))
+}
+
+/// Checks the name of a user or group at a forge; a leading `@` is forgiven.
+pub(super) fn mention(text: &str, path: &KeyPath) -> Checked<String> {
+    let name = text.strip_prefix('@').unwrap_or(text);
+    match service_name(name, path) {
+        Ok(name) if name.len() <= 100 => Ok(name),
+        _ => {
+            let words = format!("`{}` is no name of a user or group", printable(text, 60));
+            Err(Found::new("config-bad-name", path, words))
+        }
+    }
+}
+
+/// Checks the name of a variable for the container.
+pub(super) fn variable_name(name: &str, path: &KeyPath) -> Checked<()> {
+    let begins_well = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    if !begins_well || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+        let words = "is no name of a variable: a letter or _, then letters, digits and _";
+        return Err(Found::new("config-bad-env", path, words).at_key());
+    }
+    match name.starts_with("LOCKKEEPER_") {
+        false => Ok(()),
+        true => {
+            let words = "begins with LOCKKEEPER_: those variables mirror the request";
+            Err(Found::new("config-bad-env", path, words).at_key().hint("take another name"))
+        }
+    }
+}
+
+/// Checks the value of a variable, or an argument of a command: no NUL, which ends a C string.
+pub(super) fn argument(code: &'static str, text: &str, path: &KeyPath) -> Checked<String> {
+    match text.contains('\0') {
+        false => Ok(text.to_owned()),
+        true => Err(Found::new(code, path, "holds a NUL character")),
+    }
+}
+
+/// Checks a SHA-512 and puts it in lower case.
+pub(super) fn sha512(text: &str, path: &KeyPath) -> Checked<String> {
+    let digits = text.bytes().filter(u8::is_ascii_hexdigit).count();
+    if digits == 128 && text.len() == 128 {
+        return Ok(text.to_ascii_lowercase());
+    }
+    let words = format!("is no SHA-512: {} characters, {digits} of them hex digits", text.len());
+    let fault = Found::new("config-bad-hash", path, words);
+    Err(fault.hint("`sha512sum FILE` prints the 128 hex digits"))
+}
+
+/// Checks where something is downloaded from: https, no credentials, placeholders that are known.
+pub(super) fn download(text: &str, path: &KeyPath) -> Checked<String> {
+    let refuse = |words: &str| Found::new("config-bad-url", path, words);
+    if text.contains("%{") {
+        return Err(refuse("has an rpm macro").hint("write {name} or {version} without the `%`"));
+    }
+    let filled = text.replace("{name}", "name").replace("{version}", "1");
+    if filled.contains(['{', '}']) {
+        return Err(refuse("has a placeholder that is not known").hint("{name} and {version} are"));
+    }
+    if filled.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return Err(refuse("has a space or a control character"));
+    }
+    let url = url::Url::parse(&filled)
+        .map_err(|error| refuse(&format!("is no address: {error}")).hint("begin with https://"))?;
+    if url.scheme() != "https" {
+        let words = format!(
+            "has the scheme `{}`; released files are fetched over https only",
+            url.scheme()
+        );
+        return Err(refuse(&words));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(refuse("holds a user or password, and this file is public"));
+    }
+    Ok(text.to_owned())
+}
+
+/// Checks a reference to a container image: `REGISTRY[:PORT]/PATH[:TAG][@sha256:DIGEST]`.
+///
+/// The registry must be named: which one a short name means depends on the machine.
+pub(super) fn container(text: &str, path: &KeyPath) -> Checked<String> {
+    let refuse = |words: &str| {
+        let fault = Found::new("config-bad-container", path, words);
+        Err(fault.hint("write REGISTRY/PATH:TAG or REGISTRY/PATH@sha256:DIGEST"))
+    };
+    if text.len() > 500 {
+        return refuse("is longer than 500 bytes");
+    }
+    let (named, digest) = match text.split_once('@') {
+        Some((named, digest)) => (named, Some(digest)),
+        None => (text, None),
+    };
+    if digest.is_some_and(|digest| !is_sha256(digest)) {
+        return refuse("has a digest that is not sha256: and 64 lower-case hex digits");
+    }
+    let Some((registry, rest)) = named.split_once('/') else {
+        return refuse("does not name its registry");
+    };
+    let (image_path, tag) = match rest.split_once(':') {
+        Some((image_path, tag)) => (image_path, Some(tag)),
+        None => (rest, None),
+    };
+    if !is_registry(registry) {
+        return refuse("does not begin with the host of a registry");
+    }
+    if !image_path.split('/').all(is_image_component) {
+        return refuse(
+            "has a path that is not lower-case letters, digits and . _ - between slashes",
+        );
+    }
+    match tag.is_none_or(is_image_tag) {
+        true => Ok(text.to_owned()),
+        false => refuse("has a tag that is not letters, digits and . _ -"),
+    }
+}
+
+fn is_sha256(digest: &str) -> bool {
+    let is_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    digest
+        .strip_prefix("sha256:")
+        .is_some_and(|hex| hex.len() == 64 && hex.bytes().all(is_hex))
+}
+
+/// Tells whether this is a host, with a dot, a port or the name localhost, as container tools tell it
+/// from a path.
+fn is_registry(text: &str) -> bool {
+    let (host, port) = match text.split_once(':') {
+        Some((host, port)) => (host, Some(port)),
+        None => (text, None),
+    };
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && !label.starts_with('-')
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    let is_port = |port: &str| port.parse::<u16>().is_ok_and(|port| port > 0);
+    host.split('.').all(is_label)
+        && port.is_none_or(is_port)
+        && (host.contains('.') || port.is_some() || host == "localhost")
+}
+
+fn is_image_component(text: &str) -> bool {
+    let is_word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    text.bytes().next().is_some_and(is_word)
+        && text.bytes().last().is_some_and(is_word)
+        && text.bytes().all(|b| is_word(b) || b"._-".contains(&b))
+}
+
+fn is_image_tag(text: &str) -> bool {
+    let is_word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    text.len() <= 128
+        && text.bytes().next().is_some_and(is_word)
+        && text.bytes().all(|b| is_word(b) || b".-".contains(&b))
+}

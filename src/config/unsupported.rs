@@ -1,0 +1,68 @@
+//! Keys that the format knows and this version of the program does not act on yet.
+//!
+//! A key that is silently not acted on would be worse than a refusal: someone who asks for a container
+//! would get something else. Each row goes when its mechanism comes.
+
+use super::{BranchConfig, BuildSystem, Delivery, Mechanism};
+use crate::outcome::Refusal;
+
+/// A key, and whether a config asks for what is lacking.
+struct Lacking {
+    key: &'static str,
+    is_asked_for: fn(&BranchConfig) -> bool,
+    instead: &'static str,
+}
+
+/// Everything that is lacking.
+const LACKING: &[Lacking] = &[
+    Lacking {
+        key: "population.container",
+        is_asked_for: |config| config.population.container.is_some(),
+        instead: "use a built-in population.mechanism",
+    },
+    Lacking {
+        key: "population.mechanism: upstream-tarball",
+        is_asked_for: |config| config.population.mechanism == Mechanism::UpstreamTarball,
+        instead: "use archive or tag-archive",
+    },
+    Lacking {
+        key: "spec.command",
+        is_asked_for: |config| !config.spec.command.is_empty(),
+        instead: "commit the spec and name it with spec.path",
+    },
+    Lacking {
+        key: "delivery: pull-request",
+        is_asked_for: |config| config.delivery == Delivery::PullRequest,
+        instead: "use push",
+    },
+    Lacking {
+        key: "build.system",
+        is_asked_for: |config| !matches!(config.build.system, None | Some(BuildSystem::None)),
+        instead: "use none, or leave it out",
+    },
+    Lacking {
+        key: "validate",
+        is_asked_for: |config| !config.validate.is_empty(),
+        instead: "leave it out",
+    },
+    Lacking {
+        key: "gating.tag",
+        is_asked_for: |config| config.gating_tag.is_some(),
+        instead: "leave it out",
+    },
+];
+
+impl BranchConfig {
+    /// Returns the refusal of a config that asks for something this version does not do.
+    pub fn unsupported(&self) -> Option<Refusal> {
+        let asked: Vec<_> = LACKING.iter().filter(|lacking| (lacking.is_asked_for)(self)).collect();
+        if asked.is_empty() {
+            return None;
+        }
+        let keys: Vec<&str> = asked.iter().map(|lacking| lacking.key).collect();
+        let hints: Vec<String> =
+            asked.iter().map(|lacking| format!("{}: {}", lacking.key, lacking.instead)).collect();
+        let message = format!("not supported by this version: {}", keys.join(", "));
+        Some(Refusal::config("unsupported", message).hint(hints.join("\n")))
+    }
+}
