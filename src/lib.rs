@@ -2,9 +2,12 @@
 
 #![forbid(unsafe_code)]
 
+pub mod bot_key;
 pub mod config;
 pub mod git;
 pub mod names;
+pub mod openpgp;
 pub mod outcome;
 pub mod process;
+pub mod signer_id;
 pub mod ssh;

@@ -1,5 +1,3 @@
-//! The SSH room: the only one that names ssh-key.
-
 /// One line of an allowed-signers file after its principals.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AllowedSigner {

@@ -1,0 +1,130 @@
+//! Which self-signatures count: hash algorithms, critical subpackets, key strength.
+
+use openpgp::cert::amalgamation::key::ValidErasedKeyAmalgamation;
+use openpgp::crypto::mpi::PublicKey;
+use openpgp::packet::key::{KeyParts, KeyRole, PublicParts};
+use openpgp::packet::signature::subpacket::SubpacketTag;
+use openpgp::packet::{Key, Signature};
+use openpgp::policy::{HashAlgoSecurity, Policy};
+use openpgp::types::{Curve, HashAlgorithm, SignatureType};
+use sequoia_openpgp as openpgp;
+
+/// The policy by which a certificate's own signatures are read.
+///
+/// Sequoia's standard policy asks when a signature was made, which whoever made it picks; this one
+/// has no dates. Revocations pass whatever their hash: an old one made with SHA-1 must still count.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SelfSignatures {
+    hashes: Hashes,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hashes {
+    Strong,
+    Any,
+}
+
+impl SelfSignatures {
+    /// Strong hashes only: what a verdict rests on.
+    pub(super) fn strict() -> Self {
+        SelfSignatures { hashes: Hashes::Strong }
+    }
+
+    /// Any hash: tells "signed with SHA-1" from "not signed at all", and finds designated revokers.
+    pub(super) fn lenient() -> Self {
+        SelfSignatures { hashes: Hashes::Any }
+    }
+}
+
+impl Policy for SelfSignatures {
+    fn signature(&self, signature: &Signature, _: HashAlgoSecurity) -> openpgp::Result<()> {
+        let is_revocation = matches!(
+            signature.typ(),
+            SignatureType::KeyRevocation
+                | SignatureType::SubkeyRevocation
+                | SignatureType::CertificationRevocation
+        );
+        if is_revocation || self.hashes == Hashes::Any {
+            return Ok(());
+        }
+        if !is_strong(signature.hash_algo()) {
+            let words = format!("made with {}", signature.hash_algo());
+            return Err(openpgp::Error::PolicyViolation(words, None).into());
+        }
+        match unknown_critical(signature) {
+            Some(what) => Err(openpgp::Error::PolicyViolation(what, None).into()),
+            None => Ok(()),
+        }
+    }
+
+    fn key(&self, key: &ValidErasedKeyAmalgamation<PublicParts>) -> openpgp::Result<()> {
+        match key_weakness(key.key()) {
+            Some(weakness) => Err(openpgp::Error::PolicyViolation(weakness, None).into()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Tells whether nobody can make two texts with one digest.
+pub(super) fn is_strong(hash: HashAlgorithm) -> bool {
+    use HashAlgorithm::*;
+    matches!(hash, SHA224 | SHA256 | SHA384 | SHA512 | SHA3_256 | SHA3_512)
+}
+
+/// Returns the first critical subpacket or notation whose meaning we do not know.
+///
+/// Its maker says that whoever does not know it must not trust the signature (RFC 9580, 5.2.3.7).
+pub(super) fn unknown_critical(signature: &Signature) -> Option<String> {
+    let critical = signature.hashed_area().iter().filter(|subpacket| subpacket.critical());
+    critical.map(|subpacket| subpacket.tag()).find_map(|tag| match tag {
+        SubpacketTag::NotationData => Some("a critical notation".to_owned()),
+        tag if is_understood(tag) => None,
+        tag => Some(format!("the critical subpacket {}", u8::from(tag))),
+    })
+}
+
+fn is_understood(tag: SubpacketTag) -> bool {
+    use SubpacketTag::*;
+    matches!(
+        tag,
+        SignatureCreationTime
+            | SignatureExpirationTime
+            | ExportableCertification
+            | Revocable
+            | KeyExpirationTime
+            | PreferredSymmetricAlgorithms
+            | PreferredHashAlgorithms
+            | PreferredCompressionAlgorithms
+            | PreferredAEADCiphersuites
+            | RevocationKey
+            | Issuer
+            | IssuerFingerprint
+            | KeyServerPreferences
+            | PreferredKeyServer
+            | PrimaryUserID
+            | PolicyURI
+            | KeyFlags
+            | SignersUserID
+            | ReasonForRevocation
+            | Features
+            | EmbeddedSignature
+            | IntendedRecipient
+    )
+}
+
+/// Says what makes a key too weak, if anything does.
+pub(super) fn key_weakness<P: KeyParts, R: KeyRole>(key: &Key<P, R>) -> Option<String> {
+    match key.mpis() {
+        PublicKey::RSA { n, .. } if n.bits() < 2048 => Some(format!("RSA of {} bits", n.bits())),
+        PublicKey::RSA { .. } => None,
+        PublicKey::DSA { .. } => Some("DSA".to_owned()),
+        PublicKey::ECDSA { curve, .. } | PublicKey::EdDSA { curve, .. } => match curve {
+            Curve::Unknown(_) => Some("an unknown curve".to_owned()),
+            _ => None,
+        },
+        // Encryption subkeys play no part in a signature.
+        PublicKey::ECDH { .. } | PublicKey::X25519 { .. } | PublicKey::X448 { .. } => None,
+        PublicKey::Ed25519 { .. } | PublicKey::Ed448 { .. } | PublicKey::ElGamal { .. } => None,
+        _ => Some(format!("the algorithm {}", key.pk_algo())),
+    }
+}
