@@ -66,23 +66,34 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// Runs `step` until it gives anything but a temporary problem, or the attempts are used up.
-    ///
-    /// # Errors
-    /// The error of the last attempt.
-    pub async fn retry<T>(&self, mut step: impl AsyncFnMut() -> Result<T>) -> Result<T> {
-        let mut wait = self.first;
-        for _ in 1..self.attempts {
-            match step().await {
-                Err(fault) if is_temporary(&fault) => {
-                    tracing::debug!(%fault, ?wait, "trying again");
-                    tokio::time::sleep(wait).await;
-                    wait = (wait * 2).min(self.longest);
-                }
-                answer => return answer,
-            }
+    /// Starts counting the attempts at one step.
+    pub fn attempts(&self) -> Attempts {
+        Attempts { left: self.attempts, wait: self.first, longest: self.longest }
+    }
+}
+
+/// The attempts that are left for one step.
+#[derive(Debug)]
+pub struct Attempts {
+    left: u32,
+    wait: Duration,
+    longest: Duration,
+}
+
+impl Attempts {
+    /// Waits and returns `true` where the step is to be done again: it failed, time may mend it, and an
+    /// attempt is left.
+    pub async fn again<T>(&mut self, answer: &Result<T>) -> bool {
+        self.left = self.left.saturating_sub(1);
+        let Err(fault) = answer else { return false };
+        if self.left == 0 || !is_temporary(fault) {
+            return false;
         }
-        step().await
+        let wait = self.wait;
+        self.wait = (wait * 2).min(self.longest);
+        tracing::debug!(%fault, ?wait, "trying again");
+        tokio::time::sleep(wait).await;
+        true
     }
 }
 

@@ -145,7 +145,13 @@ impl Http {
         file: &FileName,
         sha512: &Sha512,
     ) -> Result<Presence> {
-        self.options.backoff.retry(async || self.check_once(package, file, sha512).await).await
+        let mut attempts = self.options.backoff.attempts();
+        loop {
+            let answer = self.check_once(package, file, sha512).await;
+            if !attempts.again(&answer).await {
+                return answer;
+            }
+        }
     }
 
     async fn check_once(
@@ -167,7 +173,13 @@ impl Http {
     /// # Errors
     /// As [`Http::check`]; a permanent problem where the server received another content.
     pub async fn upload(&self, package: &PackageName, archive: &Archive<'_>) -> Result<Stored> {
-        self.options.backoff.retry(async || self.upload_once(package, archive).await).await
+        let mut attempts = self.options.backoff.attempts();
+        loop {
+            let answer = self.upload_once(package, archive).await;
+            if !attempts.again(&answer).await {
+                return answer;
+            }
+        }
     }
 
     async fn upload_once(&self, package: &PackageName, archive: &Archive<'_>) -> Result<Stored> {
@@ -215,7 +227,13 @@ impl Http {
         size: Option<u64>,
     ) -> Result<()> {
         let url = self.download_url(package, file, &sha512.into());
-        self.options.backoff.retry(async || self.head_once(&url, size).await).await
+        let mut attempts = self.options.backoff.attempts();
+        loop {
+            let answer = self.head_once(&url, size).await;
+            if !attempts.again(&answer).await {
+                return answer;
+            }
+        }
     }
 
     async fn head_once(&self, url: &Url, size: Option<u64>) -> Result<()> {
@@ -249,7 +267,13 @@ impl Http {
     ) -> Result<u64> {
         let url = self.download_url(package, file, digest);
         let fetch = Fetch { http: self, url, file, digest, destination };
-        self.options.backoff.retry(async || fetch.once().await).await
+        let mut attempts = self.options.backoff.attempts();
+        loop {
+            let answer = fetch.once().await;
+            if !attempts.again(&answer).await {
+                return answer;
+            }
+        }
     }
 
     /// The fields that checks and uploads share.
@@ -271,7 +295,7 @@ impl Http {
     }
 
     async fn clients(&self) -> Result<&Clients> {
-        self.clients.get_or_try_init(async || self.make_clients()).await
+        self.clients.get_or_try_init(|| std::future::ready(self.make_clients())).await
     }
 
     fn make_clients(&self) -> Result<Clients> {

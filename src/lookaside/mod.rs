@@ -10,6 +10,8 @@
 mod answer;
 pub mod directory;
 pub mod http;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 
