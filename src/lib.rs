@@ -4,10 +4,14 @@
 
 pub mod bot_key;
 pub mod config;
+pub mod digest;
 pub mod git;
+pub mod http;
+pub mod lookaside;
 pub mod names;
 pub mod openpgp;
 pub mod outcome;
 pub mod process;
 pub mod signer_id;
+pub mod populate;
 pub mod ssh;

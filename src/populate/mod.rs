@@ -1,0 +1,1 @@
+//! Population: the source tree becomes the dist-git tree.
