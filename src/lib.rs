@@ -7,3 +7,4 @@ pub mod git;
 pub mod names;
 pub mod outcome;
 pub mod ssh;
+pub mod version;
