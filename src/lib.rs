@@ -6,5 +6,6 @@ pub mod config;
 pub mod git;
 pub mod names;
 pub mod outcome;
+pub mod populate;
 pub mod ssh;
 pub mod version;

@@ -297,4 +297,3 @@ pub fn check_not_moved(
         _ => Ok(()),
     }
 }
-

@@ -233,4 +233,3 @@ impl Template {
         self.parts.iter().map(text).collect()
     }
 }
-

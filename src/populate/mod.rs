@@ -1,0 +1,3 @@
+//! Population: what the source tree becomes in dist-git.
+
+pub mod changelog;
