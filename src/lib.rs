@@ -15,3 +15,4 @@ pub mod process;
 pub mod signer_id;
 pub mod populate;
 pub mod ssh;
+pub mod version;
