@@ -1,0 +1,5 @@
+//! Population: the verified source tree becomes the content of a dist-git branch.
+
+pub mod apply;
+pub mod identity;
+pub mod patches;
