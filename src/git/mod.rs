@@ -1,7 +1,8 @@
 //! The git room: the only one that names gix or runs `git`.
 //!
 //! - [`store`] opens a repository hermetically and reads and writes single objects;
-//! - [`commit`] takes a commit or tag object apart, leniently, for walking and for words.
+//! - [`commit`] takes a commit or tag object apart, leniently, for walking and for words;
+//! - [`diff`] tells what differs between two trees, and between two texts line by line.
 //!
 //! Everything is read by object id. Replace refs, grafts, user and system configuration are off:
 //! with them an unsigned commit can be made to look like a signed one.
@@ -16,4 +17,9 @@ pub use commit::{Commit, Identity, Tag};
 pub use history::{Relation, Step, TagReference};
 pub use mirror::{Mirrors, Wanted};
 pub use remote::{Pushed, Transport};
+pub mod diff;
+pub mod store;
+
+pub use commit::{Commit, Identity, Tag};
+pub use diff::{ChangedLines, FileChange, LineDiff, Side};
 pub use store::{EntryMode, Kind, Object, Objects, Store, TreeEntry, Trust};

@@ -62,6 +62,12 @@ impl Store {
         Objects { repository, trust: self.trust }
     }
 
+    /// Returns access whose writes stay in memory and go with it: for proofs that leave no trace.
+    pub fn scratch(&self) -> Objects {
+        let Objects { repository, trust } = self.objects();
+        Objects { repository: repository.with_object_memory(), trust }
+    }
+
     /// Returns the folder that holds the repository's data (`.git`, or the bare repository itself).
     pub fn git_dir(&self) -> PathBuf {
         self.repository.to_thread_local().git_dir().to_path_buf()
@@ -331,7 +337,12 @@ impl Objects {
     ///
     /// # Errors
     /// As [`Objects::write`].
-    pub fn write_tree(&self, mut entries: Vec<TreeEntry>) -> Result<ObjectId> {
+    pub fn write_tree(&self, entries: Vec<TreeEntry>) -> Result<ObjectId> {
+        self.write(Kind::Tree, &Objects::encode_tree(entries))
+    }
+
+    /// Returns the bytes of a tree object with these entries, sorted as git sorts them.
+    pub(super) fn encode_tree(mut entries: Vec<TreeEntry>) -> Vec<u8> {
         entries.sort_by(|a, b| tree_order(a).cmp(tree_order(b)));
         let mut raw = Vec::new();
         for entry in &entries {
@@ -342,7 +353,7 @@ impl Objects {
             raw.push(0);
             raw.extend_from_slice(entry.id.as_bytes());
         }
-        self.write(Kind::Tree, &raw)
+        raw
     }
 
     /// Returns the id that an object with this content has, writing nothing.
