@@ -286,7 +286,11 @@ impl Objects {
     ///
     /// # Errors
     /// Refuses a history with missing objects.
-    pub fn reachable_tags(&self, tip: &ObjectId, tags: Vec<TagReference>) -> Result<Vec<TagReference>> {
+    pub fn reachable_tags(
+        &self,
+        tip: &ObjectId,
+        tags: Vec<TagReference>,
+    ) -> Result<Vec<TagReference>> {
         let mut wanted: HashSet<ObjectId> = tags.iter().map(|tag| tag.commit).collect();
         let mut reached = HashSet::new();
         let walk = self

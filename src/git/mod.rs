@@ -2,24 +2,24 @@
 //!
 //! - [`store`] opens a repository hermetically and reads and writes single objects;
 //! - [`commit`] takes a commit or tag object apart, leniently, for walking and for words;
-//! - [`diff`] tells what differs between two trees, and between two texts line by line.
+//! - [`history`] walks: who descends from whom, what came since, which tags are in reach;
+//! - [`diff`] tells what differs between two trees, and between two texts line by line;
+//! - [`mirror`] keeps bare copies of repositories that lie elsewhere;
+//! - [`remote`] fetches and pushes, through the program `git`.
 //!
 //! Everything is read by object id. Replace refs, grafts, user and system configuration are off:
 //! with them an unsigned commit can be made to look like a signed one.
 
 pub mod commit;
+pub mod diff;
 pub mod history;
 pub mod mirror;
 pub mod remote;
 pub mod store;
 
 pub use commit::{Commit, Identity, Tag};
+pub use diff::{ChangedLines, FileChange, LineDiff, Side};
 pub use history::{Relation, Step, TagReference};
 pub use mirror::{Mirrors, Wanted};
 pub use remote::{Pushed, Transport};
-pub mod diff;
-pub mod store;
-
-pub use commit::{Commit, Identity, Tag};
-pub use diff::{ChangedLines, FileChange, LineDiff, Side};
 pub use store::{EntryMode, Kind, Object, Objects, Store, TreeEntry, Trust};
