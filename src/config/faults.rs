@@ -153,22 +153,23 @@ pub struct ConfigFault {
     pub hint: String,
 }
 
+/// Shows place, key and words, without the file's name.
 impl fmt::Display for ConfigFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{FILE_NAME}:")?;
         if let Some(Position { line, column }) = self.position {
-            write!(f, "{line}:{column}:")?;
+            write!(f, "{line}:{column}: ")?;
         }
-        match self.path.is_empty() {
-            true => write!(f, " {}", self.words),
-            false => write!(f, " {}: {}", self.path, self.words),
+        if !self.path.is_empty() {
+            write!(f, "{}: ", self.path)?;
         }
+        f.write_str(&self.words)
     }
 }
 
 /// Everything that is wrong with a config file, in the order of the file; never empty.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ConfigFaults {
+    file: String,
     faults: Vec<ConfigFault>,
     untold: usize,
 }
@@ -179,7 +180,7 @@ impl ConfigFaults {
         let mut faults = vec![first];
         faults.extend(rest);
         faults.sort_by_key(|fault| fault.position);
-        ConfigFaults { faults, untold }
+        ConfigFaults { file: FILE_NAME.to_owned(), faults, untold }
     }
 
     /// Returns the one fault that kept the file from being read further.
@@ -191,7 +192,13 @@ impl ConfigFaults {
     ) -> Self {
         let (words, hint) = (words.into(), hint.into());
         let fault = ConfigFault { code: Code(code), path: String::new(), position, words, hint };
-        ConfigFaults { faults: vec![fault], untold: 0 }
+        ConfigFaults { file: FILE_NAME.to_owned(), faults: vec![fault], untold: 0 }
+    }
+
+    /// Calls the file by another name than `source-git.yaml`: that under which a person gave it.
+    #[must_use]
+    pub fn of_file(self, name: &str) -> Self {
+        ConfigFaults { file: printable(name, 300), ..self }
     }
 
     /// Returns the faults.
@@ -213,11 +220,14 @@ impl ConfigFaults {
 
 impl fmt::Display for ConfigFaults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lines: Vec<String> = self.faults.iter().map(ToString::to_string).collect();
-        write!(f, "{}", lines.join("\n"))?;
+        for (place, fault) in self.faults.iter().enumerate() {
+            let newline = if place == 0 { "" } else { "\n" };
+            let gap = if fault.position.is_some() { "" } else { " " };
+            write!(f, "{newline}{}:{gap}{fault}", self.file)?;
+        }
         match self.untold {
             0 => Ok(()),
-            untold => write!(f, "\n{FILE_NAME}: and {untold} more"),
+            untold => write!(f, "\n{}: and {untold} more", self.file),
         }
     }
 }

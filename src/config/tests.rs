@@ -4,6 +4,9 @@ use super::document::LARGEST_FILE;
 use super::*;
 use crate::outcome::{FaultOf, Refusal};
 
+mod properties;
+mod shipped;
+
 const FINGERPRINT: &str = "8E1B6A0C6E3A4A6A9C5D0A6B1F3D5C7E9A2B4D6F";
 const SSH_KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPHMHAQvwtqAGGRK00SATRmVpuGN9qbXPAGLccMTKxbi alice";
@@ -324,6 +327,9 @@ fn faults_become_a_refusal_of_the_config() {
     assert_eq!(refusal.fault_of, FaultOf::Config);
     assert_eq!(refusal.message, "source-git.yaml:7:1: tagz: is no key that is known here");
     assert_eq!(refusal.hint, "did you mean `tags`?");
+    let faults = parse("version: 2\n").unwrap_err().of_file("drafts/a.yaml");
+    let told = "drafts/a.yaml:1:10: version: is 2, a format that this program does not know";
+    assert_eq!(Refusal::from(faults).message, told);
 }
 
 #[test]
