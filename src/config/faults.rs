@@ -205,25 +205,18 @@ impl ConfigFaults {
     pub fn faults(&self) -> &[ConfigFault] {
         &self.faults
     }
-
-    /// Returns the hints, each once, one a line.
-    fn hints(&self) -> String {
-        let mut hints: Vec<&str> = Vec::new();
-        for fault in &self.faults {
-            if !fault.hint.is_empty() && !hints.contains(&fault.hint.as_str()) {
-                hints.push(&fault.hint);
-            }
-        }
-        hints.join("\n")
-    }
 }
 
+/// Shows each fault on a line with file and place; of several, each with its hint below it.
 impl fmt::Display for ConfigFaults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (place, fault) in self.faults.iter().enumerate() {
             let newline = if place == 0 { "" } else { "\n" };
             let gap = if fault.position.is_some() { "" } else { " " };
             write!(f, "{newline}{}:{gap}{fault}", self.file)?;
+            if self.faults.len() > 1 && !fault.hint.is_empty() {
+                write!(f, "\n  {}", fault.hint)?;
+            }
         }
         match self.untold {
             0 => Ok(()),
@@ -238,6 +231,10 @@ impl std::error::Error for ConfigFaults {}
 impl From<ConfigFaults> for Refusal {
     fn from(faults: ConfigFaults) -> Refusal {
         let code = faults.faults.first().map_or("config-syntax", |fault| fault.code.0);
-        Refusal::config(code, faults.to_string()).hint(faults.hints())
+        let refusal = Refusal::config(code, faults.to_string());
+        match faults.faults.as_slice() {
+            [only] => refusal.hint(&only.hint),
+            _ => refusal,
+        }
     }
 }

@@ -299,7 +299,7 @@ fn many_unknown_keys_are_refused_quickly() {
 #[test]
 fn every_fault_is_told_at_once_in_the_order_of_the_file() {
     let text = "version: 1\nsource:\n  repository: http://forge.example/a\n  brnch: main\nsigning:\n  \
-                keys:\n    - openpgp: 9A2B4D6F\n    - opengpg: x\nbuild: {targets: ['-x']}\n";
+                keys:\n    - openpgp: 9A2B4D6F\n    - opengpg: x\n    - text\nbuild: {targets: ['-x']}\n";
     let faults = parse(text).unwrap_err();
     let found: Vec<_> = faults
         .faults()
@@ -315,9 +315,13 @@ fn every_fault_is_told_at_once_in_the_order_of_the_file() {
         ("config-unknown-key", "source.brnch", 4, 3),
         ("config-short-key-id", "signing.keys[0].openpgp", 7, 16),
         ("config-unknown-key", "signing.keys[1].opengpg", 8, 7),
-        ("config-bad-name", "build.targets[0]", 9, 19),
+        ("config-wrong-type", "signing.keys[2]", 9, 7),
+        ("config-bad-name", "build.targets[0]", 10, 19),
     ];
     assert_eq!(found, expected, "{faults}");
+    let told = Refusal::from(faults);
+    assert!(told.message.contains("is no key that is known here\n  did you mean `branch`?\n"));
+    assert_eq!(told.hint, "", "of several faults, each has its hint below it");
 }
 
 #[test]
