@@ -153,22 +153,23 @@ pub struct ConfigFault {
     pub hint: String,
 }
 
+/// Shows place, key and words, without the file's name.
 impl fmt::Display for ConfigFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{FILE_NAME}:")?;
         if let Some(Position { line, column }) = self.position {
-            write!(f, "{line}:{column}:")?;
+            write!(f, "{line}:{column}: ")?;
         }
-        match self.path.is_empty() {
-            true => write!(f, " {}", self.words),
-            false => write!(f, " {}: {}", self.path, self.words),
+        if !self.path.is_empty() {
+            write!(f, "{}: ", self.path)?;
         }
+        f.write_str(&self.words)
     }
 }
 
 /// Everything that is wrong with a config file, in the order of the file; never empty.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ConfigFaults {
+    file: String,
     faults: Vec<ConfigFault>,
     untold: usize,
 }
@@ -179,7 +180,7 @@ impl ConfigFaults {
         let mut faults = vec![first];
         faults.extend(rest);
         faults.sort_by_key(|fault| fault.position);
-        ConfigFaults { faults, untold }
+        ConfigFaults { file: FILE_NAME.to_owned(), faults, untold }
     }
 
     /// Returns the one fault that kept the file from being read further.
@@ -191,33 +192,35 @@ impl ConfigFaults {
     ) -> Self {
         let (words, hint) = (words.into(), hint.into());
         let fault = ConfigFault { code: Code(code), path: String::new(), position, words, hint };
-        ConfigFaults { faults: vec![fault], untold: 0 }
+        ConfigFaults { file: FILE_NAME.to_owned(), faults: vec![fault], untold: 0 }
+    }
+
+    /// Calls the file by another name than `source-git.yaml`: that under which a person gave it.
+    #[must_use]
+    pub fn of_file(self, name: &str) -> Self {
+        ConfigFaults { file: printable(name, 300), ..self }
     }
 
     /// Returns the faults.
     pub fn faults(&self) -> &[ConfigFault] {
         &self.faults
     }
-
-    /// Returns the hints, each once, one a line.
-    fn hints(&self) -> String {
-        let mut hints: Vec<&str> = Vec::new();
-        for fault in &self.faults {
-            if !fault.hint.is_empty() && !hints.contains(&fault.hint.as_str()) {
-                hints.push(&fault.hint);
-            }
-        }
-        hints.join("\n")
-    }
 }
 
+/// Shows each fault on a line with file and place; of several, each with its hint below it.
 impl fmt::Display for ConfigFaults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lines: Vec<String> = self.faults.iter().map(ToString::to_string).collect();
-        write!(f, "{}", lines.join("\n"))?;
+        for (place, fault) in self.faults.iter().enumerate() {
+            let newline = if place == 0 { "" } else { "\n" };
+            let gap = if fault.position.is_some() { "" } else { " " };
+            write!(f, "{newline}{}:{gap}{fault}", self.file)?;
+            if self.faults.len() > 1 && !fault.hint.is_empty() {
+                write!(f, "\n  {}", fault.hint)?;
+            }
+        }
         match self.untold {
             0 => Ok(()),
-            untold => write!(f, "\n{FILE_NAME}: and {untold} more"),
+            untold => write!(f, "\n{}: and {untold} more", self.file),
         }
     }
 }
@@ -228,6 +231,10 @@ impl std::error::Error for ConfigFaults {}
 impl From<ConfigFaults> for Refusal {
     fn from(faults: ConfigFaults) -> Refusal {
         let code = faults.faults.first().map_or("config-syntax", |fault| fault.code.0);
-        Refusal::config(code, faults.to_string()).hint(faults.hints())
+        let refusal = Refusal::config(code, faults.to_string());
+        match faults.faults.as_slice() {
+            [only] => refusal.hint(&only.hint),
+            _ => refusal,
+        }
     }
 }

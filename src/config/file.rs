@@ -14,6 +14,15 @@ use super::{
     PrereleaseStyle, SigningScope, TagTrust, TreeIdentity,
 };
 
+/// A container image with its registry, roughly; `rules::container` has the whole rule.
+const IMAGE: &str = r"^[^\s/@]+/[^\s@]+(@sha256:[0-9a-f]{64})?$";
+
+/// A name of Koji's, of Greenwave's or of a package.
+const NAME: &str = r"^[A-Za-z0-9_][A-Za-z0-9._+/-]*$";
+
+/// A user or group of a forge.
+const MENTION: &str = r"^@?[A-Za-z0-9_][A-Za-z0-9._+/-]*$";
+
 /// The branch config of Lockkeeper: `source-git.yaml` at the root of a dist-git branch. Placing the file opts the branch in, removing it opts out.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -162,12 +171,12 @@ pub(super) struct Population {
     /// The built-in mechanism.
     pub(super) mechanism: Mechanism,
     /// An image that replaces the mechanism, with its registry. A tag is resolved once and the digest recorded; a digest says what runs.
-    #[schemars(example = "registry.example/packaging/populate:1")]
+    #[schemars(regex(pattern = IMAGE), example = "registry.example/packaging/populate:1")]
     pub(super) container: Option<String>,
     /// Whether the container asks for the network; it gets it only where the operator allows it.
     pub(super) network: bool,
     /// Variables for the container. Names beginning with `LOCKKEEPER_` are the bot's own.
-    #[schemars(extend("propertyNames" = {"pattern": "^(?!LOCKKEEPER_)[A-Za-z_][A-Za-z0-9_]*$"}))]
+    #[schemars(extend("propertyNames" = {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$", "not": {"pattern": "^LOCKKEEPER_"}}))]
     pub(super) env: BTreeMap<String, String>,
     /// What follows from a prepared tree that differs from the signed one. Default: required for the built-in mechanisms, report for containers.
     pub(super) identity: Option<TreeIdentity>,
@@ -270,7 +279,7 @@ pub(super) struct Spec {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct ReleaseRules {
     /// The epoch. Raising it is the only way to a lower version. Default: the spec's own.
-    #[schemars(example = 1)]
+    #[schemars(range(max = 4_294_967_295_u32), example = 1)]
     pub(super) epoch: Option<u32>,
     /// What becomes of `%autorelease` and `%autochangelog`.
     pub(super) auto: AutoMacros,
@@ -312,10 +321,10 @@ pub(super) struct Build {
     /// The build system. Default: the operator's.
     pub(super) system: Option<BuildSystem>,
     /// Build targets. Default: rawhide for the branch rawhide, BRANCH-candidate for every other.
-    #[schemars(length(max = 100), example = ["f44-candidate"])]
+    #[schemars(length(max = 100), inner(regex(pattern = NAME)), example = ["f44-candidate"])]
     pub(super) targets: Vec<String>,
     /// Packages that are built first.
-    #[schemars(length(max = 100), example = ["libhello"])]
+    #[schemars(length(max = 100), inner(regex(pattern = NAME)), example = ["libhello"])]
     pub(super) after: Vec<String>,
     /// Whether pull requests of source-git get a scratch build.
     pub(super) scratch_on_pull_request: bool,
@@ -326,10 +335,10 @@ pub(super) struct Build {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Validator {
     /// An image that gets the build and answers by its exit code.
-    #[schemars(example = "registry.example/packaging/validate:1")]
+    #[schemars(regex(pattern = IMAGE), example = "registry.example/packaging/validate:1")]
     pub(super) container: Option<String>,
     /// Greenwave's decision for this decision context.
-    #[schemars(example = &"bodhi_update_push_stable")]
+    #[schemars(regex(pattern = NAME), example = &"bodhi_update_push_stable")]
     pub(super) greenwave: Option<String>,
     /// The package's own tests.
     #[schemars(extend("const" = true))]
@@ -341,7 +350,7 @@ pub(super) struct Validator {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Gating {
     /// The tag that it gets.
-    #[schemars(example = &"f44")]
+    #[schemars(regex(pattern = NAME), example = &"f44")]
     pub(super) tag: Option<String>,
 }
 
@@ -356,7 +365,7 @@ pub(super) struct Notify {
     /// Whether an issue may be opened.
     pub(super) issue: bool,
     /// Whom a comment mentions: users or groups of the forge.
-    #[schemars(length(max = 100), example = ["alice", "packaging/hello"])]
+    #[schemars(length(max = 100), inner(regex(pattern = MENTION)), example = ["alice", "packaging/hello"])]
     pub(super) mention: Vec<String>,
 }
 

@@ -70,7 +70,7 @@ pub(super) fn tree_path(text: &str, path: &KeyPath) -> Checked<TreePath> {
 pub(super) fn spec_path(text: &str, path: &KeyPath) -> Checked<TreePath> {
     let spec = tree_path(text, path)?;
     match spec.file_name().strip_suffix(".spec") {
-        Some(stem) if !stem.is_empty() => Ok(spec),
+        Some(stem) if !stem.is_empty() && !text.ends_with('/') => Ok(spec),
         _ => Err(Found::new("config-bad-path", path, "does not name a file that ends in `.spec`")),
     }
 }

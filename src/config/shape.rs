@@ -2,7 +2,7 @@
 //!
 //! This is the part of JSON Schema that our own schema uses, told in words for the person who wrote the
 //! file. What does not fit is taken out of the document, so that the rest can still be checked: an
-//! entry of a mapping alone, an item of a list together with its list.
+//! entry of a mapping alone, a text of a list together with its list.
 
 use serde_json::{Map, Value};
 
@@ -91,17 +91,24 @@ impl Walk<'_, '_> {
         }
     }
 
+    /// Checks the items of a list, and tells whether it may stay; a mapping in it that does not fit stays as an
+    /// empty one, so that the others keep their places.
     fn list(&mut self, schema: &Value, items: &mut [Value], path: &KeyPath) -> bool {
         let count = items.len() as u64;
         if let Some(fault) = count_fault(schema, count, path) {
             self.faults.add(fault);
             return false;
         }
-        let mut all_fit = true;
+        let holds_mappings = schema["items"]["type"] == "object";
+        let mut may_stay = true;
         for (index, item) in items.iter_mut().enumerate() {
-            all_fit &= self.node(&schema["items"], item, &path.index(index));
+            match self.node(&schema["items"], item, &path.index(index)) {
+                true => {}
+                false if holds_mappings => *item = Value::Object(Map::new()),
+                false => may_stay = false,
+            }
         }
-        all_fit
+        may_stay
     }
 
     fn text(&mut self, schema: &Value, text: &str, path: &KeyPath) -> bool {

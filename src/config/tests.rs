@@ -4,6 +4,9 @@ use super::document::LARGEST_FILE;
 use super::*;
 use crate::outcome::{FaultOf, Refusal};
 
+mod properties;
+mod shipped;
+
 const FINGERPRINT: &str = "8E1B6A0C6E3A4A6A9C5D0A6B1F3D5C7E9A2B4D6F";
 const SSH_KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPHMHAQvwtqAGGRK00SATRmVpuGN9qbXPAGLccMTKxbi alice";
@@ -296,7 +299,7 @@ fn many_unknown_keys_are_refused_quickly() {
 #[test]
 fn every_fault_is_told_at_once_in_the_order_of_the_file() {
     let text = "version: 1\nsource:\n  repository: http://forge.example/a\n  brnch: main\nsigning:\n  \
-                keys:\n    - openpgp: 9A2B4D6F\n    - opengpg: x\nbuild: {targets: ['-x']}\n";
+                keys:\n    - openpgp: 9A2B4D6F\n    - opengpg: x\n    - text\nbuild: {targets: ['-x']}\n";
     let faults = parse(text).unwrap_err();
     let found: Vec<_> = faults
         .faults()
@@ -312,9 +315,13 @@ fn every_fault_is_told_at_once_in_the_order_of_the_file() {
         ("config-unknown-key", "source.brnch", 4, 3),
         ("config-short-key-id", "signing.keys[0].openpgp", 7, 16),
         ("config-unknown-key", "signing.keys[1].opengpg", 8, 7),
-        ("config-bad-name", "build.targets[0]", 9, 19),
+        ("config-wrong-type", "signing.keys[2]", 9, 7),
+        ("config-bad-name", "build.targets[0]", 10, 19),
     ];
     assert_eq!(found, expected, "{faults}");
+    let told = Refusal::from(faults);
+    assert!(told.message.contains("is no key that is known here\n  did you mean `branch`?\n"));
+    assert_eq!(told.hint, "", "of several faults, each has its hint below it");
 }
 
 #[test]
@@ -324,6 +331,9 @@ fn faults_become_a_refusal_of_the_config() {
     assert_eq!(refusal.fault_of, FaultOf::Config);
     assert_eq!(refusal.message, "source-git.yaml:7:1: tagz: is no key that is known here");
     assert_eq!(refusal.hint, "did you mean `tags`?");
+    let faults = parse("version: 2\n").unwrap_err().of_file("drafts/a.yaml");
+    let told = "drafts/a.yaml:1:10: version: is 2, a format that this program does not know";
+    assert_eq!(Refusal::from(faults).message, told);
 }
 
 #[test]

@@ -7,14 +7,14 @@ use super::{BranchConfig, BuildSystem, Delivery, Mechanism};
 use crate::outcome::Refusal;
 
 /// A key, and whether a config asks for what is lacking.
-struct Lacking {
-    key: &'static str,
+pub(super) struct Lacking {
+    pub(super) key: &'static str,
     is_asked_for: fn(&BranchConfig) -> bool,
     instead: &'static str,
 }
 
 /// Everything that is lacking.
-const LACKING: &[Lacking] = &[
+pub(super) const LACKING: &[Lacking] = &[
     Lacking {
         key: "population.container",
         is_asked_for: |config| config.population.container.is_some(),
