@@ -2,11 +2,15 @@
 
 #![forbid(unsafe_code)]
 
+pub mod bot_certs;
 pub mod bot_key;
 pub mod config;
+pub mod gate;
 pub mod git;
 pub mod names;
 pub mod openpgp;
 pub mod outcome;
 pub mod signer_id;
 pub mod ssh;
+pub mod trailers;
+mod words;
