@@ -2,9 +2,11 @@
 
 #![forbid(unsafe_code)]
 
+pub mod bot_certs;
 pub mod bot_key;
 pub mod config;
 pub mod digest;
+pub mod gate;
 pub mod git;
 pub mod http;
 pub mod lookaside;
@@ -16,3 +18,5 @@ pub mod process;
 pub mod signer_id;
 pub mod ssh;
 pub mod version;
+pub mod trailers;
+mod words;

@@ -1,10 +1,19 @@
 //! The SSH room: the only one that names ssh-key.
 //!
-//! - [`AllowedSigner`] is a listed key with its options;
-//! - [`SecretKey`] is the bot's own key.
+//! - [`AllowedSigner`] is a listed key with its options, parsed when the config is read;
+//! - [`verify`] judges one signature against the listed keys;
+//! - [`SecretKey`] is the bot's own key;
+//! - `wire` reads the signature block and `options` the line's options, neither knows of keys.
 
 mod allowed_signer;
+mod options;
 mod secret_key;
+mod verify;
+mod wire;
 
 pub use allowed_signer::AllowedSigner;
 pub use secret_key::SecretKey;
+pub use verify::{Good, verify};
+
+/// The namespace that git signs in; a signature made for anything else says nothing of a commit.
+const NAMESPACE: &str = "git";

@@ -5,10 +5,8 @@ use std::fmt;
 use ssh_key::rand_core::OsRng;
 use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey};
 
+use super::NAMESPACE;
 use crate::outcome::{Problem, Refusal};
-
-/// The namespace that git signs in.
-pub(super) const NAMESPACE: &str = "git";
 
 /// An SSH secret key that can sign; unlocked once, when it was loaded.
 #[derive(Clone)]
