@@ -1,0 +1,3 @@
+//! Population: a source tree becomes a dist-git tree.
+
+pub mod archive;
