@@ -17,6 +17,6 @@ pub mod populate;
 pub mod process;
 pub mod signer_id;
 pub mod ssh;
-pub mod version;
 pub mod trailers;
+pub mod version;
 mod words;

@@ -4,12 +4,14 @@
 //! - [`commit`] takes a commit or tag object apart, leniently, for walking and for words;
 //! - [`history`] walks: who descends from whom, what came since, which tags are in reach;
 //! - [`diff`] tells what differs between two trees, and between two texts line by line;
+//! - [`attributes`] says what a tree's `.gitattributes` files say of a path;
 //! - [`mirror`] keeps bare copies of repositories that lie elsewhere;
 //! - [`remote`] fetches and pushes, through the program `git`.
 //!
 //! Everything is read by object id. Replace refs, grafts, user and system configuration are off:
 //! with them an unsigned commit can be made to look like a signed one.
 
+pub mod attributes;
 pub mod commit;
 pub mod diff;
 pub mod history;

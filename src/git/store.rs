@@ -68,6 +68,14 @@ impl Store {
         Objects { repository: repository.with_object_memory(), trust }
     }
 
+    /// Returns this thread's access for reading many objects once each, as an archive does: without
+    /// the cache of whole objects, which would only be copied into.
+    pub fn objects_once(&self) -> Objects {
+        let mut repository = self.repository.to_thread_local();
+        repository.object_cache_size(0);
+        Objects { repository, trust: self.trust }
+    }
+
     /// Returns the folder that holds the repository's data (`.git`, or the bare repository itself).
     pub fn git_dir(&self) -> PathBuf {
         self.repository.to_thread_local().git_dir().to_path_buf()

@@ -1,6 +1,7 @@
 //! Population: the verified source tree becomes the content of a dist-git branch.
 
 pub mod apply;
+pub mod archive;
 pub mod changelog;
 pub mod identity;
 pub mod patches;
