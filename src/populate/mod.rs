@@ -1,1 +1,5 @@
 //! Population: the source tree becomes the dist-git tree.
+
+pub mod gitignore;
+pub mod sources;
+pub mod upstream;
