@@ -5,3 +5,8 @@ pub mod archive;
 pub mod changelog;
 pub mod identity;
 pub mod patches;
+//! Population: the source tree becomes the dist-git tree.
+
+pub mod gitignore;
+pub mod sources;
+pub mod upstream;
