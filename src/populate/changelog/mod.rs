@@ -169,4 +169,3 @@ fn nothing_left(occasion: Occasion<'_>) -> Item {
     };
     Item { text, commits: Vec::new(), unsigned: false }
 }
-
