@@ -169,3 +169,6 @@ fn nothing_left(occasion: Occasion<'_>) -> Item {
     };
     Item { text, commits: Vec::new(), unsigned: false }
 }
+
+#[cfg(test)]
+mod tests;
