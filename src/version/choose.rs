@@ -107,7 +107,7 @@ pub fn choose(
 ) -> Result<Chosen, Refusal> {
     let usable = usable(rules, candidates);
     match named_by_tip {
-        Some(named) => named_tag(rules, candidates, &usable, named),
+        Some(named) => named_tag(rules, &usable, named),
         None => highest(rules, candidates, &usable, require, signature),
     }
 }
@@ -147,14 +147,9 @@ fn usable<'c>(rules: &TagRules, candidates: &'c [Candidate]) -> Vec<Usable<'c>> 
     usable
 }
 
-fn named_tag(
-    rules: &TagRules,
-    candidates: &[Candidate],
-    usable: &[Usable<'_>],
-    named: &NamedTag,
-) -> Result<Chosen, Refusal> {
+fn named_tag(rules: &TagRules, usable: &[Usable<'_>], named: &NamedTag) -> Result<Chosen, Refusal> {
     let Some(found) = usable.iter().find(|usable| usable.tag.name == named.name) else {
-        return Err(named_but_unusable(rules, candidates, named));
+        return Err(named_but_unusable(rules, named));
     };
     let ids = [found.tag.object, found.tag.commit];
     if let Some(object) = named.object.filter(|object| !ids.contains(object)) {
@@ -171,11 +166,9 @@ fn named_tag(
     Ok(found.chosen(warning.into_iter().collect()))
 }
 
-fn named_but_unusable(rules: &TagRules, candidates: &[Candidate], named: &NamedTag) -> Refusal {
-    let is_candidate = candidates.iter().any(|tag| tag.name == named.name);
+fn named_but_unusable(rules: &TagRules, named: &NamedTag) -> Refusal {
     match rules.read(named.name.as_str()) {
         Err(passed_over) => unusable_name(named, &passed_over.why),
-        Ok(_) if is_candidate => unusable_name(named, "gives no version"),
         Ok(_) => unusable_name(named, "does not exist or is not reachable from the tip"),
     }
 }
@@ -297,3 +290,6 @@ pub fn check_not_moved(
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

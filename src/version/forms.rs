@@ -33,11 +33,13 @@ static BODY: LazyLock<Regex> = LazyLock::new(|| {
     compiled(
         r"(?ix) \A
         (?P<numbers> [0-9]+ (?: (?:\.[0-9]+)* | (?:_[0-9]+)+ ) )
-        (?: (?P<letter> z?[a-z] ) | _?(?P<patch> p[0-9]+ ) | [-._]?(?P<post> post[0-9]+ ) )?
         (?: [-._]? (?P<prerelease>
             (?: alpha | beta | rc | cr | pre | preview | milestone ) (?: [-._]? [0-9]+ (?:\.[0-9]+)* )?
-          | [abcm] [-._]? [0-9]+
-        ) )?
+          | [abcm] [-._]? [0-9]+ )
+          | (?P<letter> z?[a-z] )
+          | _? (?P<patch> p[0-9]+ )
+          | [-._]? (?P<post> post[0-9]+ )
+        )?
         (?: [-._] (?: final | ga | release | stable ) )?
         (?P<packaging> - [0-9]+ (?:\.[0-9]+)* )?
         \z",

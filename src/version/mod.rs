@@ -15,3 +15,8 @@ pub mod tags;
 pub use choose::{Candidate, Chosen, NamedTag, TagSignature, check_not_moved, choose};
 pub use release::{Floor, NewerBranch, Plan, ReleaseForm, ReleaseQuestion, floor, next};
 pub use tags::{PassedOver, ReadTag, TagRules};
+
+#[cfg(test)]
+mod oracle;
+#[cfg(test)]
+mod table;

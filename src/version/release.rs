@@ -297,3 +297,6 @@ fn not_higher(new: &Evr, old: &Evr) -> Refusal {
     Refusal::new("release-not-higher", format!("{new} is not above {old}, which is published"))
         .hint("raise Release in dist-git by hand once, or raise release.epoch")
 }
+
+#[cfg(test)]
+mod tests;

@@ -87,8 +87,8 @@ impl TagRules {
             )));
         }
         let groups = self.form.groups(tag)?;
-        let prerelease = groups("prerelease").filter(|text| !text.is_empty());
-        let prerelease = prerelease.map(|text| normal_prerelease(&text));
+        let prerelease = groups("prerelease").map(|text| normal_prerelease(&text));
+        let prerelease = prerelease.filter(|text| !text.is_empty());
         let text = self.version_text(&*groups, prerelease.as_deref());
         let version = text.parse::<Version>().map_err(|error| {
             PassedOver::new(format!(
@@ -233,3 +233,6 @@ impl Template {
         self.parts.iter().map(text).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

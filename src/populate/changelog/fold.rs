@@ -75,7 +75,7 @@ struct State<'c> {
     subjects: Vec<String>,
     /// The head of the group that a commit is in; its own index where it is a head.
     head: Vec<usize>,
-    /// The commits that mend a head, newest first.
+    /// The commits that mend a head, oldest first.
     mending: HashMap<usize, Vec<usize>>,
     dropped: Vec<Option<DropReason>>,
     /// Subjects and indices, in order.
@@ -108,16 +108,18 @@ impl<'c> State<'c> {
         }
     }
 
-    /// Puts every marked commit into the nearest older commit that it names.
+    /// Puts every marked commit into the nearest older commit that it names, the oldest first, so that one
+    /// that names a mending commit by its id goes where that one went.
     fn fold_fixups(&mut self) {
-        for index in 0..self.commits.len() {
+        for index in (0..self.commits.len()).rev() {
             if self.dropped[index].is_none()
                 && message::mark(&self.subjects[index]).is_some()
                 && let Some(target) = self.target(index)
             {
-                self.head[index] = target;
-                self.mending.entry(target).or_default().push(index);
-                self.dropped[index] = self.dropped[target];
+                let head = self.head[target];
+                self.head[index] = head;
+                self.mending.entry(head).or_default().push(index);
+                self.dropped[index] = self.dropped[head];
             }
         }
     }
@@ -149,7 +151,9 @@ impl<'c> State<'c> {
     fn older_that_begins(&self, beginning: &str, index: usize) -> Option<usize> {
         let from = self.by_subject.partition_point(|(other, _)| other.as_str() < beginning);
         let begins = self.by_subject[from..].iter().take_while(|(s, _)| s.starts_with(beginning));
-        begins.take(LOOKED_AT).map(|(_, found)| *found).filter(|found| *found > index).min()
+        let is_target =
+            |(subject, at): &&(String, usize)| *at > index && message::mark(subject).is_none();
+        begins.take(LOOKED_AT).filter(is_target).map(|(_, at)| *at).min()
     }
 
     /// Returns the one commit whose id begins with this text of 7 or more hex digits.
@@ -205,7 +209,8 @@ impl<'c> State<'c> {
         let heads = (0..commits.len()).filter(|index| stays(index) && self.head[*index] == *index);
         let groups = heads.map(|head_index| {
             let mending = self.mending.get(&head_index).into_iter().flatten().copied();
-            let mending = mending.filter(stays).map(|index| (index, &commits[index])).collect();
+            let mending =
+                mending.rev().filter(stays).map(|index| (index, &commits[index])).collect();
             Group { head: &commits[head_index], head_index, mending }
         });
         Folded {

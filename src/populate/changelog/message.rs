@@ -294,7 +294,5 @@ fn key(token: &str) -> String {
 
 fn text_tokens(text: &str) -> Vec<String> {
     let is_break = |c: char| c.is_whitespace() || "(),;[]".contains(c);
-    text.split(is_break)
-        .map(|word| key(word.trim_end_matches(['.', ':'])))
-        .collect()
+    text.split(is_break).map(|word| key(word.trim_end_matches(['.', ':']))).collect()
 }

@@ -170,3 +170,5 @@ fn nothing_left(occasion: Occasion<'_>) -> Item {
     Item { text, commits: Vec::new(), unsigned: false }
 }
 
+#[cfg(test)]
+mod tests;
