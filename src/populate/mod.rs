@@ -3,10 +3,8 @@
 pub mod apply;
 pub mod archive;
 pub mod changelog;
+pub mod gitignore;
 pub mod identity;
 pub mod patches;
-//! Population: the source tree becomes the dist-git tree.
-
-pub mod gitignore;
 pub mod sources;
 pub mod upstream;
