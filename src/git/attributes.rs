@@ -359,7 +359,7 @@ mod tests {
         assert_eq!(of("d/a.c", "x"), State::Value("2".into()));
         assert_eq!(of("d/a.c", "y"), State::Unset);
         assert_eq!(of("d/a.h", "x"), State::Unspecified);
-        assert_eq!(of("a.c", "y"), State::Set);
+        assert_eq!(of("d/b.c", "y"), State::Set);
     }
 
     #[test]

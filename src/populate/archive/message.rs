@@ -1,6 +1,6 @@
 //! A commit's message, cut as git's placeholders cut it.
 
-use bstr::{BStr, BString, ByteSlice};
+use bstr::{BString, ByteSlice};
 
 use crate::git::Commit;
 
@@ -10,11 +10,10 @@ pub(super) struct Message {
 }
 
 impl Message {
-    /// Returns the commit's message; `None` where its encoding is not one that can be read exactly.
-    pub(super) fn of(commit: &Commit) -> Option<Message> {
+    /// Returns the commit's message.
+    pub(super) fn of(commit: &Commit) -> Message {
         let end = commit.message.find_byte(0).unwrap_or(commit.message.len());
-        let raw = to_utf8(commit, commit.message[..end].as_bstr())?;
-        Some(Message { raw })
+        Message { raw: to_utf8(commit, &commit.message[..end]) }
     }
 
     /// Returns `%s`: the first paragraph on one line.
@@ -59,16 +58,46 @@ impl Message {
     }
 }
 
+/// What a commit's `encoding` header says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Encoding {
+    Utf8,
+    Latin1,
+    /// One for which no exact table is at hand.
+    Other,
+}
+
+fn encoding_of(commit: &Commit) -> Encoding {
+    let Some(name) = &commit.encoding else { return Encoding::Utf8 };
+    match name.to_str_lossy().to_ascii_lowercase().as_str() {
+        "utf-8" | "utf8" => Encoding::Utf8,
+        "iso-8859-1" | "iso8859-1" | "latin1" | "latin-1" => Encoding::Latin1,
+        _ => Encoding::Other,
+    }
+}
+
+/// Tells whether the commit's encoding is one that is read exactly.
+pub(super) fn can_be_read(commit: &Commit) -> bool {
+    encoding_of(commit) != Encoding::Other
+}
+
 /// Returns `text` of the commit in UTF-8, following its `encoding` header.
-pub(super) fn to_utf8(commit: &Commit, text: &BStr) -> Option<BString> {
-    let Some(encoding) = &commit.encoding else { return Some(text.into()) };
-    match encoding.to_str_lossy().to_ascii_lowercase().as_str() {
-        "utf-8" | "utf8" => Some(text.into()),
-        "iso-8859-1" | "iso8859-1" | "latin1" | "latin-1" => {
-            let decoded: String = text.iter().map(|byte| char::from(*byte)).collect();
-            Some(decoded.into())
-        }
-        _ => None,
+pub(super) fn to_utf8(commit: &Commit, text: &[u8]) -> BString {
+    match encoding_of(commit) {
+        Encoding::Latin1 => text.iter().map(|byte| char::from(*byte)).collect::<String>().into(),
+        Encoding::Utf8 | Encoding::Other => text.into(),
+    }
+}
+
+/// Writes UTF-8 in the commit's own encoding; what is no UTF-8, or does not fit, stays.
+pub(super) fn back_to_own_encoding(commit: &Commit, text: &mut Vec<u8>) {
+    if encoding_of(commit) != Encoding::Latin1 {
+        return;
+    }
+    let byte = |c: char| u8::try_from(u32::from(c)).ok();
+    let encoded = text.to_str().ok().and_then(|text| text.chars().map(byte).collect());
+    if let Some(encoded) = encoded {
+        *text = encoded;
     }
 }
 

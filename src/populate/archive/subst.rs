@@ -10,8 +10,11 @@
 //!
 //! Files in which a ref would have mattered are reported. What needs the clock, a keyring or a terminal's
 //! width, or rewraps text, is refused by name.
+//!
+//! Git goes back to the commit's own encoding after each `$Format:…$`, with all of the file up to there,
+//! where that can be done; so do we.
 
-use bstr::{BStr, BString, ByteSlice};
+use bstr::{BString, ByteSlice};
 
 use super::date::{self, DateForm};
 use super::message::{self, Message};
@@ -51,7 +54,8 @@ pub(super) fn expand(
     describe: Describe,
 ) -> Result<Expanded, Unsupported> {
     let out = Vec::with_capacity(content.len());
-    let mut expander = Expander { commit, message: None, out, names_refs: false, describe };
+    let mut expander =
+        Expander { commit, message: None, out, names_refs: false, describe, read_commit: false };
     let mut rest = content;
     while let Some(open) = rest.find(OPEN) {
         let inside = &rest[open + OPEN.len()..];
@@ -71,6 +75,8 @@ struct Expander<'a> {
     out: Vec<u8>,
     names_refs: bool,
     describe: Describe,
+    /// Whether this format has a placeholder for which git reads the commit's text.
+    read_commit: bool,
 }
 
 /// What one placeholder comes to: how many bytes of the format it takes. 0: unknown, stays as it is.
@@ -80,6 +86,7 @@ impl Expander<'_> {
     fn expand(&mut self, format: &[u8]) -> Result<(), Unsupported> {
         // To git the format is a C string.
         let mut rest = &format[..format.find_byte(0).unwrap_or(format.len())];
+        self.read_commit = false;
         while let Some(percent) = rest.find_byte(b'%') {
             self.out.extend_from_slice(&rest[..percent]);
             rest = &rest[percent + 1..];
@@ -93,6 +100,9 @@ impl Expander<'_> {
             rest = &rest[taken..];
         }
         self.out.extend_from_slice(rest);
+        if self.read_commit {
+            message::back_to_own_encoding(self.commit, &mut self.out);
+        }
         Ok(())
     }
 
@@ -133,13 +143,26 @@ impl Expander<'_> {
             b'd' | b'D' => self.from_refs(1),
             b'g' => Ok(if text.get(1).is_some_and(|b| b"dDsnNeE".contains(b)) { 2 } else { 0 }),
             b'G' => self.signature(text),
-            b'a' => self.person(text, &self.commit.author.clone()),
-            b'c' => self.person(text, &self.commit.committer.clone()),
-            b'e' => self.add(&self.commit.encoding.clone().unwrap_or_default(), 1),
-            b'B' => self.message_part(text, |message| message.raw.clone()),
-            b's' => self.message_part(text, Message::subject),
-            b'f' => self.message_part(text, Message::file_name),
-            b'b' => self.message_part(text, Message::body),
+            b'N' | b'S' => Ok(0),
+            _ => self.from_text(*letter, text),
+        }
+    }
+
+    /// The placeholders for which git reads the commit's text; unknown ones are among them.
+    fn from_text(&mut self, letter: u8, text: &[u8]) -> Taken {
+        if !message::can_be_read(self.commit) {
+            return Err(unsupported(text));
+        }
+        self.read_commit = true;
+        match letter {
+            b'a' => self.person(text, &self.commit.author),
+            b'c' => self.person(text, &self.commit.committer),
+            b'e' => self.add(self.commit.encoding.as_deref().map_or(b"", |name| name), 1),
+            b'B' => self.message_part(|message| message.raw.clone()),
+            b's' => self.message_part(Message::subject),
+            b'f' => self.message_part(Message::file_name),
+            b'b' => self.message_part(Message::body),
+            b'(' if text.starts_with(b"(trailers") => Err(unsupported(text)),
             _ => Ok(0),
         }
     }
@@ -169,10 +192,7 @@ impl Expander<'_> {
             let end = text.find_byte(b')').map_or(0, |end| end + 1);
             return self.from_refs(end);
         }
-        match text.starts_with(b"(trailers") {
-            true => Err(unsupported(text)),
-            false => Ok(0),
-        }
+        self.from_text(b'(', text)
     }
 
     /// Without tags `git describe` finds nothing, so the one that git allows becomes nothing.
@@ -218,11 +238,11 @@ impl Expander<'_> {
 
     fn person(&mut self, text: &[u8], person: &Identity) -> Taken {
         let words: BString = match text.get(1) {
-            Some(b'n' | b'N') => self.decoded(text, person.name.as_bstr())?,
-            Some(b'e' | b'E') => self.decoded(text, person.mail.as_bstr())?,
+            Some(b'n' | b'N') => self.decoded(&person.name),
+            Some(b'e' | b'E') => self.decoded(&person.mail),
             Some(b'l' | b'L') => {
                 let end = person.mail.find_byte(b'@').unwrap_or(person.mail.len());
-                self.decoded(text, person.mail[..end].as_bstr())?
+                self.decoded(&person.mail[..end])
             }
             Some(b't') => person.seconds.to_string().into(),
             Some(b'd') => date::show(person, DateForm::Default).into(),
@@ -236,16 +256,13 @@ impl Expander<'_> {
         self.add(&words, 2)
     }
 
-    fn decoded(&self, placeholder: &[u8], text: &BStr) -> Result<BString, Unsupported> {
-        message::to_utf8(self.commit, text).ok_or_else(|| unsupported(placeholder))
+    fn decoded(&self, text: &[u8]) -> BString {
+        message::to_utf8(self.commit, text)
     }
 
-    fn message_part(&mut self, text: &[u8], part: impl Fn(&Message) -> BString) -> Taken {
-        if self.message.is_none() {
-            let message = Message::of(self.commit).ok_or_else(|| unsupported(text))?;
-            self.message = Some(message);
-        }
-        let words = self.message.as_ref().map(part).unwrap_or_default();
+    fn message_part(&mut self, part: impl Fn(&Message) -> BString) -> Taken {
+        let message = self.message.get_or_insert_with(|| Message::of(self.commit));
+        let words = part(message);
         self.add(&words, 1)
     }
 }
@@ -262,34 +279,48 @@ fn color(text: &[u8]) -> Taken {
     Ok(named.iter().find(|name| text.starts_with(name.as_bytes())).map_or(0, |name| name.len()))
 }
 
-/// Returns how much of `text` are options that `%(describe)` knows.
+/// Returns how much of `text` git's option parser takes for `%(describe)`.
 fn describe_options(text: &[u8]) -> usize {
     let mut taken = 0;
     loop {
         let rest = &text[taken..];
-        let end = rest.find_byteset(b",)").unwrap_or(rest.len());
-        if !is_describe_option(&rest[..end]) || end == rest.len() {
-            return taken;
+        let Some(end) = rest.find_byteset(b",)") else { return taken };
+        let next = taken + end + usize::from(rest[end] == b',');
+        match describe_option(&rest[..end]) {
+            DescribeOption::Known => taken = next,
+            DescribeOption::BadSwitch => return next,
+            DescribeOption::Unknown => return taken,
         }
-        taken += end;
         if rest[end] == b')' {
             return taken;
         }
-        taken += 1;
     }
 }
 
-fn is_describe_option(option: &[u8]) -> bool {
-    match option.split_once_str("=") {
+/// How git's parser takes an option.
+enum DescribeOption {
+    Known,
+    /// `tags` with a value that is neither true nor false: taken, and then the parser stops.
+    BadSwitch,
+    Unknown,
+}
+
+fn describe_option(option: &[u8]) -> DescribeOption {
+    let is_known = match option.split_once_str("=") {
         None => option == b"tags",
-        Some((b"tags", value)) => {
-            let words = ["", "true", "false", "yes", "no", "on", "off", "1", "0"];
-            words.iter().any(|word| value.eq_ignore_ascii_case(word.as_bytes()))
-        }
+        Some((b"tags", value)) if !is_switch(value) => return DescribeOption::BadSwitch,
+        Some((b"tags", _)) => true,
         Some((b"abbrev", value)) => !value.is_empty() && value.iter().all(u8::is_ascii_digit),
         Some((b"match" | b"exclude", value)) => !value.is_empty(),
         Some(_) => false,
-    }
+    };
+    if is_known { DescribeOption::Known } else { DescribeOption::Unknown }
+}
+
+fn is_switch(value: &[u8]) -> bool {
+    let words = ["", "true", "false", "yes", "no", "on", "off"];
+    value.iter().all(u8::is_ascii_digit)
+        || words.iter().any(|word| value.eq_ignore_ascii_case(word.as_bytes()))
 }
 
 /// Names the placeholder: up to its closing parenthesis, or its two letters.

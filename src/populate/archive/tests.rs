@@ -72,7 +72,7 @@ fn ordinary_trees_are_archived_as_git_does() {
         file("exact", vec![b'x'; 512]),
         file("binary", (0..=255u8).collect::<Vec<u8>>()),
     ]);
-    assert_eq!((written.entries, written.hidden.len(), written.converted.len()), (15, 0, 0));
+    assert_eq!((written.entries, written.hidden.len(), written.converted.len()), (14, 0, 0));
 }
 
 #[test]
@@ -255,7 +255,8 @@ fn one_describe_is_expanded_in_an_archive_and_it_is_the_first() {
     for describe in [
         "%(describe)", "%(describe:tags)", "%(describe:tags=true,match=v*)", "%(describe:abbrev=4)",
         "%(describe:abbrev=x)", "%(describe:other)", "%(describe:match=)", "%(describe", "%(describex)",
-        "%(describe:tags=maybe)", "%(describe:exclude=*rc*,tags)", "%(describe:)",
+        "%(describe:tags=maybe)", "%(describe:tags=maybe,tags)", "%(describe:tags,)", "%(describe:tags=2)",
+        "%(describe:exclude=*rc*,tags)", "%(describe:)",
     ] {
         let content = format!("a $Format:{describe}$ b $Format:{describe}$ c\n");
         let written = same_as_git(&[
@@ -287,7 +288,13 @@ fn placeholders_without_a_fixed_answer_are_refused_by_name() {
 #[test]
 fn latin_1_commits_are_read_by_their_encoding() {
     let world = World::new();
-    let items = [file(".gitattributes", "v export-subst\n"), file("v", "$Format:%an|%s|%b|%e$")];
+    let items = [
+        file(".gitattributes", "* export-subst\n"),
+        file("plain", "$Format:%an|%s|%b|%e$ $Format:%an$ \u{e9}"),
+        file("before", "\u{e9} $Format:%H$ $Format:%at$ $Format:%q$"),
+        file("foreign", "\u{20ac} $Format:%at$ $Format:%an$"),
+        file("bytes", b"\xff $Format:%an$ \xff".to_vec()),
+    ];
     let id = world.commit_raw(&items, |tree| {
         let mut raw = format!("tree {tree}\nauthor J\u{f6} <j@x> 1 +0000\ncommitter C <c@y> 2 +0000\n");
         raw += "encoding ISO-8859-1\n\ngr\u{fc}n\n\nB\u{f6}dy\n";
@@ -447,12 +454,7 @@ fn a_proof_fails_for_any_difference_and_names_it() {
     let (store, commit) = world.open(&world.commit(&base));
     let (good, written) = archive(&store, &commit, 2).expect("it is archived");
     let tar = gunzip(&good);
-    let changed = |from: &[u8], to: &[u8]| {
-        let at = tar.find(from).expect("it is in the tar");
-        [&tar[..at], to, &tar[at + from.len()..]].concat()
-    };
-    let cases: [(Vec<u8>, &str); 5] = [
-        (changed(b"a\0\0\0\0\0\0\0", b"A\0\0\0\0\0\0\0"), "tree"),
+    let cases: [(Vec<u8>, &str); 4] = [
         (world::without_entry(&tar, "hello-1.0/b"), "`b` is missing"),
         (world::with_renamed_entry(&tar, "hello-1.0/b", "hello-1.0/c"), "`c` is in the archive and not"),
         (world::with_content(&tar, "hello-1.0/b", b'x'), "`b` has other content"),
