@@ -3,3 +3,5 @@
 pub mod apply;
 pub mod identity;
 pub mod patches;
+#[cfg(test)]
+pub(crate) mod testing;
