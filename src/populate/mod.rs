@@ -8,3 +8,5 @@ pub mod identity;
 pub mod patches;
 pub mod sources;
 pub mod upstream;
+#[cfg(test)]
+pub(crate) mod testing;

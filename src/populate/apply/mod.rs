@@ -21,6 +21,7 @@ pub mod tree;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use bstr::{BStr, BString, ByteSlice};
@@ -154,10 +155,27 @@ fn apply_patch(tree: &mut WorkTree<'_>, patch: &[u8]) -> Result<(), Stopped> {
     for file in &files {
         sources.push(source(tree, file).map_err(|stop| named(file, stop))?);
     }
-    for (file, source) in files.iter().zip(sources) {
+    let created: BTreeSet<&BStr> = paths_of(&files, &Kind::Create).collect();
+    let goes_first = |file: &FilePatch<'_>| makes_room(file, &created);
+    let (first, then): (Vec<_>, Vec<_>) =
+        files.iter().zip(sources).partition(|(file, _)| goes_first(file));
+    for (file, source) in first.into_iter().chain(then) {
         apply_file(tree, file, source).map_err(|stop| named(file, stop))?;
     }
     Ok(())
+}
+
+fn paths_of<'f>(files: &'f [FilePatch<'_>], kind: &Kind) -> impl Iterator<Item = &'f BStr> {
+    files.iter().filter(move |file| file.kind == *kind).map(|file| file.path.as_bstr())
+}
+
+/// Tells whether a file goes out of a folder whose place a new file takes.
+///
+/// git writes the new file above it, and applies deletions first.
+fn makes_room(file: &FilePatch<'_>, created: &BTreeSet<&BStr>) -> bool {
+    let path = &file.path;
+    let mut folders = path.find_iter("/").map(|end| path[..end].as_bstr());
+    file.kind == Kind::Delete && folders.any(|folder| created.contains(folder))
 }
 
 /// Takes the file that a rename or copy starts from.

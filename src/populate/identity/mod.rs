@@ -10,7 +10,7 @@ mod tests;
 
 use bstr::BString;
 
-pub use appliers::{Applier, ApplierFault, applier_faults};
+pub use appliers::{Applier, ApplierCause, ApplierFault, applier_faults};
 
 use crate::git::{Objects, Side};
 use crate::names::{ObjectId, TreePath};

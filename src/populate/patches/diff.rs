@@ -6,7 +6,7 @@
 use bstr::{BStr, BString, ByteSlice};
 
 use super::binary;
-use super::quote::quoted;
+use super::quote::{Spaces, needs_quotes, quoted};
 use crate::git::{ChangedLines, EntryMode, FileChange, LineDiff, Objects, Side};
 use crate::names::ObjectId;
 use crate::outcome::{Fault, Refusal, Result, printable};
@@ -34,7 +34,7 @@ pub(super) fn write(
     changes: &[FileChange],
     written: &mut Written,
 ) -> Result<()> {
-    for change in in_safe_order(changes) {
+    for change in changes {
         refuse_submodule(change)?;
         match change.old.zip(change.new).filter(|(old, new)| is_link(old) != is_link(new)) {
             Some((old, new)) => {
@@ -49,29 +49,6 @@ pub(super) fn write(
 
 fn is_link(side: &Side) -> bool {
     side.mode == EntryMode::Symlink
-}
-
-/// Moves a file that takes a folder's place behind the deletions of what was in that folder.
-///
-/// git names the file first and its own tools do not mind; GNU patch works from the top down and could
-/// not make the file while the folder is there.
-fn in_safe_order(changes: &[FileChange]) -> Vec<&FileChange> {
-    let mut ordered: Vec<&FileChange> = changes.iter().collect();
-    let replaces = |change: &FileChange| takes_folders_place(change, changes);
-    if changes.iter().any(replaces) {
-        // What lies in a folder sorts before its name with the byte after the slash.
-        let tail = |change: &FileChange| if replaces(change) { &[b'/' + 1][..] } else { b"" };
-        ordered.sort_by_cached_key(|change| [&change.path[..], tail(change)].concat());
-    }
-    ordered
-}
-
-/// Tells whether the change adds a file where a folder was; `changes` are sorted by path.
-fn takes_folders_place(change: &FileChange, changes: &[FileChange]) -> bool {
-    let folder = [&change.path[..], b"/"].concat();
-    let first_below = changes.partition_point(|other| other.path.as_slice() < folder.as_slice());
-    let below = changes.get(first_below).filter(|other| other.path.starts_with(&folder));
-    change.old.is_none() && below.is_some_and(|below| below.new.is_none())
 }
 
 fn refuse_submodule(change: &FileChange) -> Result<()> {
@@ -95,22 +72,34 @@ fn write_file(
     new: Option<Side>,
     written: &mut Written,
 ) -> Result<()> {
-    write_headers(&mut written.text, path, old, new);
-    if old.map(|side| side.id) == new.map(|side| side.id) {
+    let same = old.map(|side| side.id) == new.map(|side| side.id);
+    if same {
+        write_headers(&mut written.text, path, old, new, Names::HereAlone);
         return Ok(());
     }
     let before = content(objects, path, old)?;
     let after = content(objects, path, new)?;
     if binary::is_binary(&before) || binary::is_binary(&after) {
+        write_headers(&mut written.text, path, old, new, Names::Repeated);
         binary::write(&mut written.text, &before, &after);
         written.binary.push(path.into());
-    } else if !before.is_empty() || !after.is_empty() {
+    } else if before.is_empty() && after.is_empty() {
+        write_headers(&mut written.text, path, old, new, Names::HereAlone);
+    } else {
+        write_headers(&mut written.text, path, old, new, Names::Repeated);
         write_names(&mut written.text, path, old, new);
         if write_hunks(&mut written.text, &before, &after) {
             written.has_crlf.push(path.into());
         }
     }
     Ok(())
+}
+
+/// Whether the name in the `diff --git` line is the only one of its diff.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Names {
+    HereAlone,
+    Repeated,
 }
 
 fn content(objects: &Objects, path: &BStr, side: Option<Side>) -> Result<Vec<u8>> {
@@ -132,11 +121,19 @@ fn too_large(path: &BStr, size: usize) -> Fault {
     .into()
 }
 
-fn write_headers(text: &mut Vec<u8>, path: &BStr, old: Option<Side>, new: Option<Side>) {
+fn write_headers(
+    text: &mut Vec<u8>,
+    path: &BStr,
+    old: Option<Side>,
+    new: Option<Side>,
+    names: Names,
+) {
+    // Where the line is all there is, GNU patch must be able to tell the two names apart.
+    let spaces = if names == Names::HereAlone { Spaces::Quoted } else { Spaces::Plain };
     text.extend_from_slice(b"diff --git ");
-    text.extend_from_slice(&quoted("a/", path));
+    text.extend_from_slice(&quoted("a/", path, spaces));
     text.push(b' ');
-    text.extend_from_slice(&quoted("b/", path));
+    text.extend_from_slice(&quoted("b/", path, spaces));
     text.push(b'\n');
     let mut line = |words: String| text.extend_from_slice(words.as_bytes());
     let mut tail = String::new();
@@ -161,11 +158,11 @@ fn shown_id(side: Option<Side>) -> String {
 
 fn write_names(text: &mut Vec<u8>, path: &BStr, old: Option<Side>, new: Option<Side>) {
     // A tab after a name with a space keeps old tools from reading a date there.
-    let tab: &[u8] = if path.contains(&b' ') { b"\t" } else { b"" };
+    let tab: &[u8] = if path.contains(&b' ') && !needs_quotes(path) { b"\t" } else { b"" };
     let mut line = |mark: &[u8], prefix: &str, side: Option<Side>| {
         text.extend_from_slice(mark);
         match side {
-            Some(_) => [&quoted(prefix, path)[..], tab]
+            Some(_) => [&quoted(prefix, path, Spaces::Plain)[..], tab]
                 .iter()
                 .for_each(|part| text.extend_from_slice(part)),
             None => text.extend_from_slice(b"/dev/null"),

@@ -176,8 +176,10 @@ fn fold(text: &mut String, words: &str) {
     for (index, word) in words.split_inclusive(' ').enumerate() {
         let width = word.trim_end_matches(' ').chars().count();
         let fits = length + width <= HEADER_WIDTH;
-        if index > 0 && !fits && width > 0 {
-            text.truncate(text.trim_end_matches(' ').len());
+        if !fits && width > 0 {
+            if index > 0 {
+                text.truncate(text.trim_end_matches(' ').len());
+            }
             text.push_str("\n ");
             length = 1;
         }

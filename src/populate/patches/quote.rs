@@ -1,11 +1,21 @@
 //! Path names as git writes them in patches.
 
+/// What to do about a name whose only oddity is a space.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spaces {
+    /// As git does: no quotes.
+    Plain,
+    /// Quotes, which git and GNU patch both read.
+    Quoted,
+}
+
 /// Returns `path` with `prefix` before it, in double quotes and with escapes where git uses them.
 ///
 /// Quoted are control characters, `"`, backslash and every byte from 0x80 on, which is what git does
 /// unless it is configured otherwise; octal escapes need three digits.
-pub fn quoted(prefix: &str, path: &[u8]) -> Vec<u8> {
-    if !needs_quotes(path) {
+pub fn quoted(prefix: &str, path: &[u8], spaces: Spaces) -> Vec<u8> {
+    let has_space = spaces == Spaces::Quoted && path.contains(&b' ');
+    if !has_space && !needs_quotes(path) {
         return [prefix.as_bytes(), path].concat();
     }
     let mut text = format!("\"{prefix}").into_bytes();
@@ -14,9 +24,11 @@ pub fn quoted(prefix: &str, path: &[u8]) -> Vec<u8> {
     text
 }
 
-/// Tells whether git puts this path in quotes.
+/// Tells whether this path is put in quotes wherever it stands.
+///
+/// One that ends in a space is, unlike git does it: GNU patch would lose the space.
 pub fn needs_quotes(path: &[u8]) -> bool {
-    path.iter().any(|byte| matches!(byte, 0..=0x1f | b'"' | b'\\' | 0x7f..))
+    path.ends_with(b" ") || path.iter().any(|byte| matches!(byte, 0..=0x1f | b'"' | b'\\' | 0x7f..))
 }
 
 fn escape(byte: u8, text: &mut Vec<u8>) {
