@@ -6,4 +6,5 @@ pub mod config;
 pub mod git;
 pub mod names;
 pub mod outcome;
+pub mod populate;
 pub mod ssh;

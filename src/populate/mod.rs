@@ -1,0 +1,3 @@
+//! Populate: the source tree becomes the dist-git tree.
+
+pub mod spec;
