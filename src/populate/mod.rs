@@ -10,3 +10,6 @@ pub mod sources;
 pub mod upstream;
 #[cfg(test)]
 pub(crate) mod testing;
+//! Populate: the source tree becomes the dist-git tree.
+
+pub mod spec;
