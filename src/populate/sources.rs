@@ -187,7 +187,7 @@ mod tests {
         ];
         for (line, wanted) in table {
             for text in [line.clone(), format!("\r\n\n{line}\r\n{line}\n \n")] {
-                assert_eq!(parsed(&text).unwrap(), [wanted.clone()], "{text:?}");
+                assert_eq!(parsed(&text).unwrap(), std::slice::from_ref(&wanted), "{text:?}");
             }
         }
     }

@@ -1,1 +1,11 @@
-//! The released tarball.
+//! The released tarball: where it comes from, what makes it trustworthy, and what is in it.
+//!
+//! 1. [`download`] fetches it by rules that a hostile address or server cannot bend;
+//! 2. [`pin`] says what pins its digest, or that nothing does;
+//! 3. [`tarball`] reads it into a git tree, through [`compression`] and [`content`].
+
+pub mod compression;
+pub mod content;
+pub mod tarball;
+#[cfg(test)]
+mod tests;
