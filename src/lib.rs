@@ -20,6 +20,7 @@ pub mod outcome;
 pub mod populate;
 pub mod process;
 pub mod signer_id;
+pub mod spec;
 pub mod ssh;
 pub mod trailers;
 pub mod version;

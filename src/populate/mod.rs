@@ -7,9 +7,6 @@ pub mod gitignore;
 pub mod identity;
 pub mod patches;
 pub mod sources;
-pub mod upstream;
 #[cfg(test)]
 pub(crate) mod testing;
-//! Populate: the source tree becomes the dist-git tree.
-
-pub mod spec;
+pub mod upstream;

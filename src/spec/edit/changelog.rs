@@ -4,9 +4,9 @@ use super::change::Change;
 use super::{Editor, not_taken};
 use crate::config::AutoMacros;
 use crate::outcome::Refusal;
-use crate::populate::spec::directive::SectionKind;
-use crate::populate::spec::walk::{Activity, Section};
-use crate::populate::spec::{PublishedEntry, SpecFile};
+use crate::spec::directive::SectionKind;
+use crate::spec::walk::{Activity, Section};
+use crate::spec::{PublishedEntry, SpecFile};
 
 impl Editor<'_> {
     /// Writes the entry of this publication, once.

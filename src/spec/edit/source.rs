@@ -4,11 +4,11 @@ use super::change::Change;
 use super::{Editor, not_taken};
 use crate::names::FileName;
 use crate::outcome::{Refusal, printable};
-use crate::populate::spec::SpecFile;
-use crate::populate::spec::applier::MacroOption;
-use crate::populate::spec::directive::{SectionKind, TagKind};
-use crate::populate::spec::query::base_name;
-use crate::populate::spec::walk::{Activity, Step, Tag};
+use crate::spec::SpecFile;
+use crate::spec::applier::MacroOption;
+use crate::spec::directive::{SectionKind, TagKind};
+use crate::spec::query::base_name;
+use crate::spec::walk::{Activity, Step, Tag};
 
 /// Endings of archives, longest first.
 const ENDINGS: [&str; 11] = [

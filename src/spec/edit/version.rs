@@ -4,10 +4,10 @@ use super::change::Change;
 use super::{Editor, not_taken};
 use crate::names::Version;
 use crate::outcome::{Refusal, printable};
-use crate::populate::spec::SpecFile;
-use crate::populate::spec::directive::TagKind;
-use crate::populate::spec::template::{self, Piece, joined};
-use crate::populate::spec::walk::{Activity, Tag};
+use crate::spec::SpecFile;
+use crate::spec::directive::TagKind;
+use crate::spec::template::{self, Piece, joined};
+use crate::spec::walk::{Activity, Tag};
 
 impl Editor<'_> {
     /// Writes the Version: at the macro behind it where that is possible, else on its line.

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use crate::populate::spec::SpecFile;
-use crate::populate::spec::walk::Place;
+use crate::spec::SpecFile;
+use crate::spec::walk::Place;
 
 /// Bytes to be replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl SpecFile {
 
     /// Returns the line end of the file.
     pub(super) fn line_end(&self) -> &'static [u8] {
-        crate::populate::spec::lines::line_end(&self.bytes, &self.walk.lines)
+        crate::spec::lines::line_end(&self.bytes, &self.walk.lines)
     }
 
     /// Returns an insertion of whole lines before the line `line`, counted from 0.
@@ -76,7 +76,7 @@ impl SpecFile {
 
     /// Returns the line after the unit that begins at a line.
     pub(super) fn unit_end(&self, line: usize) -> usize {
-        use crate::populate::spec::lines::{Unit, unit};
+        use crate::spec::lines::{Unit, unit};
         match unit(&self.bytes, &self.walk.lines, line) {
             Unit::Macro { end } | Unit::Continued { end } => end,
             Unit::Single | Unit::Unclosed => line + 1,

@@ -7,10 +7,10 @@ use super::source::refuse_odd_name;
 use super::{Editor, PATCHES_BEGIN, PATCHES_END, not_taken};
 use crate::names::FileName;
 use crate::outcome::Refusal;
-use crate::populate::spec::applier::PatchLevel;
-use crate::populate::spec::directive::{SectionKind, TagKind};
-use crate::populate::spec::walk::{Activity, Section, Step, Tag};
-use crate::populate::spec::{Origin, ReadAs, SpecFile};
+use crate::spec::applier::PatchLevel;
+use crate::spec::directive::{SectionKind, TagKind};
+use crate::spec::walk::{Activity, Section, Step, Tag};
+use crate::spec::{Origin, ReadAs, SpecFile};
 
 impl Editor<'_> {
     /// Replaces our patches: the old block goes, and the new one comes after the patches by hand.

@@ -3,10 +3,10 @@
 use super::Editor;
 use super::change::Change;
 use crate::names::Version;
-use crate::populate::spec::SpecFile;
-use crate::populate::spec::directive::SectionKind;
-use crate::populate::spec::query::mentions;
-use crate::populate::spec::walk::{Activity, Definition};
+use crate::spec::SpecFile;
+use crate::spec::directive::SectionKind;
+use crate::spec::query::mentions;
+use crate::spec::walk::{Activity, Definition};
 
 /// Names that packagers give to the macro of a prerelease.
 const PRERELEASE_NAMES: [&str; 16] = [
@@ -94,7 +94,7 @@ impl Editor<'_> {
 
 impl SpecFile {
     fn body(&self, definition: &Definition) -> String {
-        crate::populate::spec::macros::readable(&self.bytes[definition.body.clone()])
+        crate::spec::macros::readable(&self.bytes[definition.body.clone()])
     }
 
     fn active_definitions(&self) -> impl DoubleEndedIterator<Item = &Definition> {

@@ -4,10 +4,10 @@ use super::change::Change;
 use super::{Editor, ReleaseEdit, not_taken};
 use crate::config::AutoMacros;
 use crate::outcome::{Refusal, printable};
-use crate::populate::spec::SpecFile;
-use crate::populate::spec::directive::TagKind;
-use crate::populate::spec::template::{Piece, joined};
-use crate::populate::spec::walk::Tag;
+use crate::spec::SpecFile;
+use crate::spec::directive::TagKind;
+use crate::spec::template::{Piece, joined};
+use crate::spec::walk::Tag;
 
 impl Editor<'_> {
     /// Writes the Release: the number where it stands, be it in a macro, and `%{?dist}` kept or added.

@@ -15,7 +15,7 @@ const LONGEST_NAME: usize = 200;
 /// its end; never empty. A leading `%` or `#` may stay, because `- ` stands before it.
 ///
 /// ```
-/// use lockkeeper::populate::spec::sanitise_item;
+/// use lockkeeper::spec::sanitise_item;
 /// assert_eq!(sanitise_item("- fix %(touch x)\\"), "fix %%(touch x)");
 /// ```
 pub fn sanitise_item(text: &str) -> String {
