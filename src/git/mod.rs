@@ -5,6 +5,7 @@
 //! - [`history`] walks: who descends from whom, what came since, which tags are in reach;
 //! - [`diff`] tells what differs between two trees, and between two texts line by line;
 //! - [`attributes`] says what a tree's `.gitattributes` files say of a path;
+//! - [`tree`] puts trees together from changes and writes them out as files;
 //! - [`mirror`] keeps bare copies of repositories that lie elsewhere;
 //! - [`remote`] fetches and pushes, through the program `git`.
 //!
@@ -18,6 +19,7 @@ pub mod history;
 pub mod mirror;
 pub mod remote;
 pub mod store;
+pub mod tree;
 
 pub use commit::{Commit, Identity, Tag};
 pub use diff::{ChangedLines, FileChange, LineDiff, Side};
@@ -25,3 +27,4 @@ pub use history::{Relation, Step, TagReference};
 pub use mirror::{Mirrors, Wanted};
 pub use remote::{Pushed, Transport};
 pub use store::{EntryMode, Kind, Object, Objects, Store, TreeEntry, Trust};
+pub use tree::Change;

@@ -1,12 +1,270 @@
 //! Population: the verified source tree becomes the content of a dist-git branch.
+//!
+//! A function of the order, the objects it names and this program's version: no clock, no network, no key. The
+//! same order gives the same tree, here, on another machine and in the published images.
+//!
+//! 1. packaging files and tests are copied ([`copied`]);
+//! 2. the archive is made, and the patches above it ([`content`]), and both are proved to be the signed tree;
+//! 3. commits become changelog items ([`log`], [`changelog`]);
+//! 4. the spec is edited, byte for byte ([`crate::spec`]);
+//! 5. `sources` and `.gitignore` follow ([`sources`], [`gitignore`]);
+//! 6. the new tree is put together on top of the dist-git tip's ([`assemble`]).
 
 pub mod apply;
 pub mod archive;
+pub mod assemble;
 pub mod changelog;
+pub mod content;
+pub mod copied;
 pub mod gitignore;
 pub mod identity;
+pub mod log;
 pub mod patches;
 pub mod sources;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod upstream;
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use crate::config::AutoMacros;
+use crate::decide::{Order, VerifiedTip};
+use crate::digest::Sha512;
+use crate::git::{Objects, Store};
+use crate::names::{FileName, ObjectId};
+use crate::observe::{DistGit, Scene};
+use crate::outcome::{Problem, Refusal, Result};
+use crate::spec::{Context, Edits, Entry, ReleaseEdit, Snapshot, SpecFile, merge_entries};
+use crate::version::ReleaseForm;
+
+/// What is to become the content of the branch, not yet tied to a verified tip.
+#[derive(Debug)]
+pub struct Draft {
+    /// The tree, written into the dist-git store.
+    pub tree: ObjectId,
+    /// The archives that `sources` lists for this publication.
+    pub archives: Vec<DraftArchive>,
+    /// The bot's patches, in order.
+    pub patches: Vec<FileName>,
+    /// The changelog items.
+    pub items: Vec<changelog::Item>,
+    /// What was proved.
+    pub identity: Proof,
+    /// What a person might want to know.
+    pub notes: Vec<String>,
+}
+
+/// An archive on its way to the lookaside cache.
+#[derive(Debug, Clone)]
+pub struct DraftArchive {
+    /// Its name.
+    pub name: FileName,
+    /// Its digest.
+    pub sha512: Sha512,
+    /// Its size in bytes; `None` where it was made before and is listed already.
+    pub size: Option<u64>,
+    /// Where it lies; `None` where it was made before and is listed already.
+    pub path: Option<PathBuf>,
+}
+
+/// What was proved of the tree, and what had to be left out of the comparison.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Proof {
+    /// Paths that `export-ignore` keeps out of the archive.
+    pub hidden: Vec<String>,
+    /// Paths whose bytes git itself changes on export (`export-subst`, line ends, encodings).
+    pub converted: Vec<String>,
+    /// Paths in which the archive differs from its tag, measured there and subtracted.
+    pub differs_at_tag: Vec<String>,
+    /// Paths that patches by hand change.
+    pub by_hand: Vec<String>,
+    /// Paths that commits with `Ignore-patch` change.
+    pub ignored: Vec<String>,
+}
+
+impl Proof {
+    /// Returns the report's form of it.
+    pub fn to_json(&self) -> serde_json::Value {
+        json!({
+            "method": "git",
+            "holds": true,
+            "hidden": self.hidden,
+            "converted": self.converted,
+            "differs_at_tag": self.differs_at_tag,
+            "by_hand": self.by_hand,
+            "ignored": self.ignored,
+        })
+    }
+}
+
+/// A draft that came of a verified tip, and holds the evidence. Only [`populate`] makes one.
+#[derive(Debug)]
+pub struct PopulatedTree {
+    tip: VerifiedTip,
+    draft: Draft,
+}
+
+impl PopulatedTree {
+    /// Returns the tip that it came of.
+    pub fn tip(&self) -> &VerifiedTip {
+        &self.tip
+    }
+
+    /// Returns the order that it fulfils.
+    pub fn order(&self) -> &Order {
+        self.tip.order()
+    }
+
+    /// Returns what was made.
+    pub fn draft(&self) -> &Draft {
+        &self.draft
+    }
+}
+
+/// Whether sources besides the bot's archive must be at hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sources {
+    /// They must: a build would fail without them.
+    Required,
+    /// They are noted.
+    Optional,
+}
+
+/// Populates a verified tip.
+///
+/// # Errors
+/// As [`draft`].
+pub fn populate(
+    tip: VerifiedTip,
+    scene: &Scene,
+    work: &Path,
+    sources: Sources,
+) -> Result<PopulatedTree> {
+    let source = scene.source.as_ref().ok_or_else(|| {
+        Problem::permanent("no-source", "no source repository is open for a branch to be published")
+    })?;
+    let draft = draft(tip.order(), source, &scene.dist_git, work, sources)?;
+    Ok(PopulatedTree { tip, draft })
+}
+
+/// Does the work of population, for verified tips and for the command that needs no signature.
+///
+/// # Errors
+/// Refusals for content that cannot be carried, specs that cannot be edited, and trees that are not proved.
+pub fn draft(
+    order: &Order,
+    source: &Store,
+    dist_git: &DistGit,
+    work: &Path,
+    sources: Sources,
+) -> Result<Draft> {
+    let objects = source.objects();
+    let dist_git_objects = dist_git.store.objects();
+    let context = Context { dist: order.dist.clone(), ..Context::default() };
+    let source_spec = SpecFile::parse(order.spec.bytes.clone(), &context);
+    let tip_spec = assemble::spec_at_tip(&dist_git_objects, dist_git, order)?;
+    let tip_spec = tip_spec.map(|bytes| SpecFile::parse(bytes, &context));
+    let mut files =
+        copied::copied(&objects, &order.source_commit.tree, &order.config, &order.spec.path)?;
+    let by_hand = content::patches_by_hand(&source_spec, &files, &dist_git_objects, dist_git)?;
+    let content = content::make(order, source, &source_spec, &by_hand, dist_git, work)?;
+    let log = log::since_published(&objects, order)?;
+    let occasion = changelog::Occasion {
+        tag: &order.release.tag.name,
+        version: &order.plan.evr.version,
+        version_is_new: order.version_is_new(),
+    };
+    let changes = changelog::items(&log, &order.config.changelog, occasion);
+    let edits = edits(order, &content, &changes.items, &source_spec, tip_spec.as_ref())?;
+    let edited = source_spec.edit(&edits)?;
+    let mut notes = content.notes;
+    notes.extend(edited.notes);
+    files.extend(by_hand.into_iter().map(|patch| (patch.file.to_string(), patch.content)));
+    let assembly = assemble::Assembly {
+        order,
+        files,
+        patches: &content.patches,
+        spec: SpecFile::parse(edited.bytes, &context),
+        old_spec: tip_spec.as_ref(),
+        archives: &content.archives,
+        sources,
+    };
+    let tree = assembly.write(&objects, &dist_git_objects, dist_git, &mut notes)?;
+    Ok(Draft {
+        tree,
+        archives: content.archives,
+        patches: content.patches.into_iter().map(|patch| patch.file_name).collect(),
+        items: changes.items,
+        identity: content.proof,
+        notes,
+    })
+}
+
+fn edits(
+    order: &Order,
+    content: &content::Content,
+    items: &[changelog::Item],
+    source_spec: &SpecFile,
+    tip_spec: Option<&SpecFile>,
+) -> Result<Edits> {
+    let date = log::utc_date(order.source_commit.committer.seconds);
+    let keeps = order.keeps_auto_macros();
+    let entry = Entry {
+        date,
+        name: log::author_name(&order.source_commit),
+        mail: log::author_mail(&order.source_commit),
+        evr: Some(order.plan.evr.clone()),
+        items: items.iter().map(|item| item.text.clone()).collect(),
+    };
+    let older = |spec: &SpecFile| spec.changelog_entries();
+    let tip_entries = tip_spec.map(older).unwrap_or_default();
+    Ok(Edits {
+        version: Some(order.plan.evr.version.clone()),
+        prerelease: None,
+        snapshot: Some(Snapshot { commit: content.archived_commit, date }),
+        release: if keeps { None } else { Some(release_edit(order)?) },
+        epoch: Some(order.plan.evr.epoch),
+        source0: Some(content.source0.clone()),
+        prefix_dir: Some(content.top.clone()),
+        patches: content.patches.iter().map(|patch| patch.file_name.clone()).collect(),
+        changelog: if keeps { None } else { Some(entry) },
+        older_entries: if keeps { None } else { Some(merge_entries(&tip_entries, &older(source_spec))) },
+        auto: if keeps { AutoMacros::Keep } else { AutoMacros::Replace },
+    })
+}
+
+fn release_edit(order: &Order) -> Result<ReleaseEdit, Refusal> {
+    let (number, minor) = match order.plan.form {
+        ReleaseForm::Plain { number } => (number, None),
+        ReleaseForm::MinorAfterDist { number, minor } => (number, Some(minor)),
+    };
+    let too_large = || Refusal::new("release-too-large", "the number after the dist tag is too large");
+    Ok(ReleaseEdit {
+        number: number.to_string().parse().map_err(|_| too_large())?,
+        minor: minor.map(|minor| u32::try_from(minor).map_err(|_| too_large())).transpose()?,
+    })
+}
+
+impl Draft {
+    /// Writes the result out: `dist-git/`, the branch's content, and `lookaside/`, the archives.
+    ///
+    /// # Errors
+    /// Refuses a folder that is not empty; fails where it cannot be written.
+    pub fn write_out(&self, dist_git: &Objects, output: &Path) -> Result<()> {
+        let failed = |error: std::io::Error| {
+            let words = format!("cannot write to {}: {error}", output.display());
+            Problem::permanent("output-not-writable", words).because(error)
+        };
+        dist_git.write_out(&self.tree, &output.join("dist-git"))?;
+        let lookaside = output.join("lookaside");
+        std::fs::create_dir_all(&lookaside).map_err(failed)?;
+        for archive in &self.archives {
+            if let Some(path) = &archive.path {
+                std::fs::copy(path, lookaside.join(archive.name.as_str())).map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -4,6 +4,7 @@
 //! applying them cannot carry. Rule: the design, section 5, "Tree identity".
 
 pub mod appliers;
+pub mod series;
 
 #[cfg(test)]
 mod tests;

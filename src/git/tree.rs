@@ -1,0 +1,98 @@
+//! Trees put together from changes, and trees written out as files.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use bstr::ByteSlice;
+
+use super::store::{EntryMode, Kind, Objects, TreeEntry};
+use crate::names::ObjectId;
+use crate::outcome::{Problem, Result};
+
+/// What becomes of a path in [`Objects::edited_tree`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// A file with this mode and content stands there.
+    Put(EntryMode, ObjectId),
+    /// Nothing stands there.
+    Remove,
+}
+
+impl Objects {
+    /// Writes the tree that `base` becomes under `changes` (by path) and returns its id.
+    ///
+    /// A folder that loses its last entry goes too; a file in the way of a folder is replaced.
+    ///
+    /// # Errors
+    /// As [`Objects::tree`] and [`Objects::write`].
+    pub fn edited_tree(&self, base: &ObjectId, changes: &BTreeMap<String, Change>) -> Result<ObjectId> {
+        let changes: Vec<(&str, &Change)> = changes.iter().map(|(path, change)| (&path[..], change)).collect();
+        let entries = self.tree(base)?;
+        let edited = self.edited(entries, &changes)?;
+        self.write_tree(edited)
+    }
+
+    fn edited(&self, entries: Vec<TreeEntry>, changes: &[(&str, &Change)]) -> Result<Vec<TreeEntry>> {
+        let mut by_name: BTreeMap<Vec<u8>, TreeEntry> =
+            entries.into_iter().map(|entry| (entry.name.to_vec(), entry)).collect();
+        let mut folders: BTreeMap<&str, Vec<(&str, &Change)>> = BTreeMap::new();
+        for (path, change) in changes {
+            match (path.split_once('/'), change) {
+                (Some((folder, rest)), _) => folders.entry(folder).or_default().push((rest, change)),
+                (None, Change::Remove) => drop(by_name.remove(path.as_bytes())),
+                (None, Change::Put(mode, id)) => {
+                    let entry = TreeEntry { mode: *mode, name: (*path).into(), id: *id };
+                    by_name.insert(path.as_bytes().to_vec(), entry);
+                }
+            }
+        }
+        for (folder, changes) in folders {
+            let old = by_name.remove(folder.as_bytes()).filter(|entry| entry.mode == EntryMode::Tree);
+            let entries = old.map(|entry| self.tree(&entry.id)).transpose()?.unwrap_or_default();
+            let edited = self.edited(entries, &changes)?;
+            if !edited.is_empty() {
+                let id = self.write_tree(edited)?;
+                let entry = TreeEntry { mode: EntryMode::Tree, name: folder.into(), id };
+                by_name.insert(folder.as_bytes().to_vec(), entry);
+            }
+        }
+        Ok(by_name.into_values().collect())
+    }
+
+    /// Writes the tree out as files below `folder`, which must be new or empty.
+    ///
+    /// Submodules become empty folders, as git checks them out.
+    ///
+    /// # Errors
+    /// Fails where something cannot be written.
+    pub fn write_out(&self, tree: &ObjectId, folder: &Path) -> Result<()> {
+        let failed = |error: std::io::Error| {
+            let words = format!("cannot write below {}: {error}", folder.display());
+            Problem::permanent("output-not-writable", words).because(error)
+        };
+        std::fs::create_dir_all(folder).map_err(failed)?;
+        for entry in self.tree(tree)? {
+            let path = folder.join(entry.name.to_path_lossy());
+            match entry.mode {
+                EntryMode::Tree => self.write_out(&entry.id, &path)?,
+                EntryMode::Submodule => std::fs::create_dir_all(&path).map_err(failed)?,
+                EntryMode::Symlink => {
+                    let target = self.read_kind(&entry.id, Kind::Blob)?;
+                    std::os::unix::fs::symlink(target.to_path_lossy(), &path).map_err(failed)?;
+                }
+                EntryMode::File | EntryMode::Executable => {
+                    write_file(&path, &self.blob(&entry.id)?, entry.mode).map_err(failed)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn write_file(path: &Path, content: &[u8], mode: EntryMode) -> std::io::Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let permissions = if mode == EntryMode::Executable { 0o755 } else { 0o644 };
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(permissions).open(path)?;
+    file.write_all(content)
+}

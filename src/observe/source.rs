@@ -1,0 +1,189 @@
+//! The source side: the tip, the verdict on it, how it stands to what was published, the tags in its reach.
+
+use crate::config::SigningScope;
+use crate::gate::every_commit::Sweep;
+use crate::gate::{self, Policy, Verdict};
+use crate::git::{Commit, Kind, Objects, Relation, Store, TagReference, Trust, Wanted};
+use crate::ledger::BranchState;
+use crate::names::{BranchName, ObjectId, RepositoryAddress};
+use crate::outcome::{Refusal, Result};
+use crate::trailers::Trailers;
+use crate::trigger::Target;
+use crate::version::{Candidate, Chosen, NamedTag, TagRules, TagSignature, choose};
+
+use super::Lookout;
+use super::spec::{SourceSpec, find_spec};
+
+/// What is true of the tracked source branch.
+pub struct SourceFacts {
+    /// The commit at its tip.
+    pub tip: Commit,
+    /// The spec in it, or why there is none that can be used.
+    pub spec: Result<SourceSpec, Refusal>,
+    /// Whether its signature opens the gate.
+    pub verdict: Verdict,
+    /// With `require: every-commit`: the verdict on all commits since the last published one.
+    pub below: Option<Result<(), Refusal>>,
+    /// How the tip stands to the last published commit; `None` where nothing was published.
+    pub relation: Option<Relation>,
+    /// What the tip's own `Lockkeeper-target` trailer says of this branch.
+    pub binding: Result<(), Refusal>,
+    /// The release tag, or why there is none.
+    pub release: Result<ReleaseFacts, Refusal>,
+    /// What the tag that was published last points to today; `None` where it is gone.
+    pub published_tag_now: Option<ObjectId>,
+}
+
+/// The chosen release tag and how far the tip is from it.
+pub struct ReleaseFacts {
+    /// The tag and the version that it gives.
+    pub chosen: Chosen,
+    /// How many first-parent commits lie between it and the tip.
+    pub commits_since_tag: u64,
+}
+
+/// Opens the source repository and resolves the branch once; from here on only the id is used.
+///
+/// A repository on this machine is read where it lies; others are fetched into a mirror.
+///
+/// # Errors
+/// Refusals where repository or branch is not there, or the history is cut off; problems of transport.
+pub async fn open_source(
+    address: &RepositoryAddress,
+    branch: &BranchName,
+    lookout: &Lookout<'_>,
+) -> Result<(Store, ObjectId)> {
+    let Some(path) = address.local_path() else {
+        return lookout.mirrors.fetch_branch(lookout.transport, address, branch, Wanted::BranchAndTags).await;
+    };
+    let store = Store::open(path, Trust::InPlace)?;
+    let objects = store.objects();
+    objects.refuse_shallow()?;
+    let tip = objects.reference(&branch.reference())?.ok_or_else(|| {
+        Refusal::new("branch-missing", format!("there is no branch {branch} at {address}"))
+            .hint("push the branch, or correct source.branch in source-git.yaml")
+    })?;
+    Ok((store, tip))
+}
+
+pub(super) fn facts(
+    target: &Target,
+    branch: &BranchState,
+    store: &Store,
+    tip: &ObjectId,
+    lookout: &Lookout<'_>,
+) -> Result<SourceFacts> {
+    let objects = store.objects();
+    let policy = branch.policy(lookout.now);
+    let tip = objects.commit(tip)?;
+    let verdict = gate::judge_commit(&tip.id, &tip.raw, &policy);
+    let published = branch.published.as_ref().map(|published| &published.publication);
+    let relation = published.map(|published| objects.relation(&tip.id, &published.source_commit));
+    let tags = objects.tags()?;
+    let published_tag_now = published.and_then(|published| {
+        let wanted = &published.release_tag.0;
+        tags.iter().find(|tag| tag.name == *wanted).map(|tag| tag.object)
+    });
+    let release = release(target, branch, &objects, &tip, tags, &policy, lookout)?;
+    let below = below(branch, &objects, &tip, &release, &policy)?;
+    let trailers = Trailers::parse(&tip.message);
+    let binding = gate::bind::check(&trailers, &branch.config.source, branch.config.signing.bind);
+    let relation = relation.transpose()?;
+    let spec = find_spec(&objects, &tip, branch.config.spec.path.as_ref())?;
+    Ok(SourceFacts { tip, spec, verdict, below, relation, binding, release, published_tag_now })
+}
+
+/// Judges every commit since the last published one, where the config asks for it.
+///
+/// At first, when nothing was published yet, that is every commit since the release tag.
+fn below(
+    branch: &BranchState,
+    objects: &Objects,
+    tip: &Commit,
+    release: &Result<ReleaseFacts, Refusal>,
+    policy: &Policy,
+) -> Result<Option<Result<(), Refusal>>> {
+    if branch.config.signing.require != SigningScope::EveryCommit {
+        return Ok(None);
+    }
+    let published = branch.published.as_ref().map(|published| published.publication.source_commit);
+    let since = published.filter(|id| objects.has(id));
+    let since = since.or(release.as_ref().ok().map(|release| release.chosen.tag.commit));
+    let range = objects.range(&tip.id, since.as_slice())?;
+    let mut sweep = Sweep::new(policy);
+    for id in &range {
+        sweep.judge(id, &objects.read_kind(id, Kind::Commit)?);
+    }
+    Ok(Some(sweep.finish().map(drop)))
+}
+
+fn release(
+    target: &Target,
+    branch: &BranchState,
+    objects: &Objects,
+    tip: &Commit,
+    tags: Vec<TagReference>,
+    policy: &Policy,
+    lookout: &Lookout<'_>,
+) -> Result<Result<ReleaseFacts, Refusal>> {
+    let config = &branch.config;
+    let rules = match TagRules::new(&config.tags, &target.package) {
+        Ok(rules) => rules,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let trust = config.tags.require.unwrap_or(lookout.tag_trust);
+    let candidates: Vec<Candidate> =
+        objects.reachable_tags(&tip.id, tags)?.into_iter().map(candidate).collect();
+    let named = match named_tag(tip) {
+        Ok(named) => named,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let signature = |candidate: &Candidate| tag_signature(objects, candidate, policy);
+    let chosen = match choose(&rules, &candidates, trust, named.as_ref(), signature) {
+        Ok(chosen) => chosen,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let commits_since_tag = objects.steps_since(&tip.id, &chosen.tag.commit)?.len() as u64;
+    Ok(Ok(ReleaseFacts { chosen, commits_since_tag }))
+}
+
+/// Reads the tag that the tip itself names in a `Release-tag` trailer.
+fn named_tag(tip: &Commit) -> Result<Option<NamedTag>, Refusal> {
+    let trailers = Trailers::parse(&tip.message);
+    let named = trailers.get("Release-tag").map(str::parse::<NamedTag>).transpose();
+    named.map_err(|error| {
+        Refusal::new("named-tag-unusable", format!("the tip's Release-tag trailer: {error}"))
+            .hint("write `Release-tag: TAG`, or `Release-tag: TAG OBJECT-ID`")
+    })
+}
+
+/// Hands a tag to the rules, which know no git.
+pub fn candidate(tag: TagReference) -> Candidate {
+    let TagReference { name, object, commit, seconds } = tag;
+    Candidate { name, object, commit, seconds }
+}
+
+/// Judges the signature on a tag; one that cannot be read is one that does not count.
+pub fn tag_signature(objects: &Objects, tag: &Candidate, policy: &Policy) -> TagSignature {
+    if tag.object == tag.commit {
+        return TagSignature::Unsigned;
+    }
+    let verdict = match objects.read(&tag.object) {
+        Ok(object) => {
+            gate::judge_release_tag(&tag.object, &object.data, &tag.name, &tag.commit, policy)
+        }
+        Err(fault) => {
+            return TagSignature::Refused {
+                code: crate::outcome::Code("object-corrupt"),
+                words: fault.to_string(),
+            };
+        }
+    };
+    match verdict {
+        Verdict::Accepted(accepted) => TagSignature::Signed { by: accepted.signer().to_string() },
+        Verdict::Refused(refused) if refused.code.0 == "unsigned-tag" => TagSignature::Unsigned,
+        Verdict::Refused(refused) => {
+            TagSignature::Refused { code: refused.code, words: refused.message }
+        }
+    }
+}
