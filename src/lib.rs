@@ -8,6 +8,7 @@
 
 pub mod bot_certs;
 pub mod bot_key;
+pub mod cli;
 pub mod config;
 pub mod decide;
 pub mod digest;

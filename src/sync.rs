@@ -34,7 +34,7 @@ pub struct World<'a> {
 
 /// Brings one dist-git branch up to its source, and says what came of it.
 pub async fn sync(target: &Target, world: &World<'_>, harbour: &Harbour<'_>) -> Report {
-    let mut report = Report::new(&target.package, Some(&target.branch), Outcome::UpToDate);
+    let mut report = Report::new(Some(target), Outcome::UpToDate);
     for _ in 0..TRIES {
         match attempt(target, world, harbour, &mut report).await {
             Ok(Step::Done) => return report,
@@ -81,7 +81,7 @@ async fn attempt(
 
 /// Does all but landing, and leaves the result in `output`.
 pub async fn preview(target: &Target, world: &World<'_>, output: &Path) -> Report {
-    let mut report = Report::new(&target.package, Some(&target.branch), Outcome::Previewed);
+    let mut report = Report::new(Some(target), Outcome::Previewed);
     let done: Result<()> = async {
         let Some((tip, scene)) = look(target, world, &mut report).await? else { return Ok(()) };
         let started = Instant::now();

@@ -17,7 +17,7 @@
 use crate::config::{AutoMacros, BranchConfig, Divergence, Mechanism};
 use crate::gate::history::{self, Rewrite};
 use crate::gate::{Accepted, Verdict};
-use crate::git::{Commit, Relation};
+use crate::git::Commit;
 use crate::ledger::{BranchState, Published, Stranger};
 use crate::names::{Evr, ObjectId};
 use crate::observe::{Facts, OptedIn, ReleaseFacts, SourceFacts, SourceSpec, Standing};
@@ -180,18 +180,18 @@ fn conclude(
     }
     let mut warnings = branch.certificate_warnings.clone();
     warnings.extend(divergence(&target, &branch)?);
-    let accepted = gate(&branch, &source, rules)?;
+    let accepted = judge_tip(&branch, &source, rules)?;
     warnings.extend(accepted.warnings().iter().map(ToString::to_string));
     let SourceFacts { tip, spec, release, published_tag_now, .. } = source;
     let release = release?;
     let last_tag = branch.published.as_ref().map(|published| &published.publication.release_tag);
     check_not_moved(last_tag.map(|(name, object)| (name, object)), published_tag_now.as_ref())?;
-    if let Some(published) = branch.published.as_ref()
-        && is_published(published, &branch.config, &tip, &release.chosen.tag)
-    {
+    if let Some(published) = already_published(&branch, &tip, &release.chosen.tag) {
         return Ok(Decision::UpToDate(UpToDate { published: published.clone(), warnings }));
     }
-    let order = order(Ordered { target, dist_git_tip, branch, tip, spec: spec?, release, newer_branches, warnings }, rules)?;
+    let spec = spec?;
+    let ordered = Ordered { target, dist_git_tip, branch, tip, spec, release, newer_branches, warnings };
+    let order = order(ordered, rules)?;
     Ok(Decision::Sync(Box::new(VerifiedTip { order, accepted })))
 }
 
@@ -280,7 +280,11 @@ fn diverged(target: &Target, strangers: &[Stranger]) -> Refusal {
     )
 }
 
-fn gate(
+/// Answers question 4 and 5 alone: may this tip go through?
+///
+/// # Errors
+/// The refusal of the gate, of the binding, or of the history rule.
+pub fn judge_tip(
     branch: &BranchState,
     source: &SourceFacts,
     rules: &Rules,
@@ -295,16 +299,6 @@ fn gate(
         below.clone()?;
     }
     Ok(accepted)
-}
-
-fn line(relation: Relation) -> history::Line {
-    match relation {
-        Relation::Same => history::Line::Same,
-        Relation::Descendant => history::Line::Descendant,
-        Relation::Ancestor => history::Line::Ancestor,
-        Relation::Sibling => history::Line::Sibling,
-        Relation::Unrelated => history::Line::Unrelated,
-    }
 }
 
 /// Adds to the gate's words which branch was looked at.
@@ -333,23 +327,28 @@ fn no_going_back(
     }
     let rewrite = if rules.accept_rewrite { Rewrite::Accepted } else { Rewrite::Refused };
     let checked =
-        history::check(line(relation), &publication.source_commit, &source.tip.id, rewrite);
+        history::check(relation, &publication.source_commit, &source.tip.id, rewrite);
     checked.map_err(|refusal| {
         let message = format!("{} (branch {} of {})", refusal.message, now.branch, now.repository);
         Refusal { message, ..refusal }
     })
 }
 
-/// Tells whether exactly this was published: the same source commit, the same tag (name and object), the same
-/// settings. Nothing else, such as a rotated key or another tag beside it, causes a publication.
-fn is_published(
-    published: &Published,
-    config: &BranchConfig,
-    tip: &Commit,
-    tag: &Candidate,
-) -> bool {
-    let publication = &published.publication;
-    publication.source_commit == tip.id
-        && publication.release_tag == (tag.name.clone(), tag.object)
-        && published.config.as_ref().is_some_and(|then| then.publication_settings_equal(config))
+/// Returns the publication of exactly this: the same source commit, the same tag (name and object), the same
+/// settings. Nothing else, such as a rotated key or another tag beside it, causes a new one.
+fn already_published<'b>(branch: &'b BranchState, tip: &Commit, tag: &Candidate) -> Option<&'b Published> {
+    branch.published.as_ref().filter(|published| {
+        let publication = &published.publication;
+        let settings = |then: &BranchConfig| then.publication_settings_equal(&branch.config);
+        publication.source_commit == tip.id
+            && publication.release_tag == (tag.name.clone(), tag.object)
+            && published.config.as_ref().is_some_and(settings)
+    })
+}
+
+impl Ordered {
+    /// Returns the publication of exactly this, where there is one.
+    pub fn published_already(&self) -> Option<&Published> {
+        already_published(&self.branch, &self.tip, &self.release.chosen.tag)
+    }
 }

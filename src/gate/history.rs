@@ -3,23 +3,9 @@
 //! A signature covers a commit, not its place: whoever can push can point the branch at any commit
 //! that was ever signed. So the tip must descend from the last published one.
 
+use crate::git::Relation;
 use crate::names::ObjectId;
 use crate::outcome::Refusal;
-
-/// How the tip stands to the source commit that was published last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Line {
-    /// It is that commit.
-    Same,
-    /// It has that commit among its ancestors.
-    Descendant,
-    /// It is an ancestor of it: the branch was moved back.
-    Ancestor,
-    /// Both have an ancestor in common: the branch was rewritten.
-    Sibling,
-    /// They have none: the branch was replaced.
-    Unrelated,
-}
 
 /// Whether a person has said that a branch may go back or elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,16 +21,16 @@ pub enum Rewrite {
 /// # Errors
 /// `history-rolled-back`, `history-rewritten` or `history-unrelated`.
 pub fn check(
-    line: Line,
+    relation: Relation,
     last_published: &ObjectId,
     tip: &ObjectId,
     rewrite: Rewrite,
 ) -> Result<(), Refusal> {
-    let (code, found) = match (line, rewrite) {
-        (Line::Same | Line::Descendant, _) | (_, Rewrite::Accepted) => return Ok(()),
-        (Line::Ancestor, _) => ("history-rolled-back", "is an ancestor of"),
-        (Line::Sibling, _) => ("history-rewritten", "does not descend from"),
-        (Line::Unrelated, _) => ("history-unrelated", "shares no history with"),
+    let (code, found) = match (relation, rewrite) {
+        (Relation::Same | Relation::Descendant, _) | (_, Rewrite::Accepted) => return Ok(()),
+        (Relation::Ancestor, _) => ("history-rolled-back", "is an ancestor of"),
+        (Relation::Sibling, _) => ("history-rewritten", "does not descend from"),
+        (Relation::Unrelated, _) => ("history-unrelated", "shares no history with"),
     };
     let words = format!("the tip {tip} {found} the last published source commit {last_published}");
     Err(Refusal::new(code, words).hint(
@@ -61,16 +47,16 @@ mod tests {
     fn only_the_same_commit_or_a_descendant_may_follow() {
         let id: ObjectId = "1111111111111111111111111111111111111111".parse().expect("an id");
         let cases = [
-            (Line::Same, None),
-            (Line::Descendant, None),
-            (Line::Ancestor, Some("history-rolled-back")),
-            (Line::Sibling, Some("history-rewritten")),
-            (Line::Unrelated, Some("history-unrelated")),
+            (Relation::Same, None),
+            (Relation::Descendant, None),
+            (Relation::Ancestor, Some("history-rolled-back")),
+            (Relation::Sibling, Some("history-rewritten")),
+            (Relation::Unrelated, Some("history-unrelated")),
         ];
-        for (line, wanted) in cases {
-            let code = check(line, &id, &id, Rewrite::Refused).err().map(|refusal| refusal.code.0);
-            assert_eq!(code, wanted, "{line:?}");
-            assert!(check(line, &id, &id, Rewrite::Accepted).is_ok());
+        for (relation, wanted) in cases {
+            let code = check(relation, &id, &id, Rewrite::Refused).err().map(|refusal| refusal.code.0);
+            assert_eq!(code, wanted, "{relation:?}");
+            assert!(check(relation, &id, &id, Rewrite::Accepted).is_ok());
         }
     }
 }

@@ -8,7 +8,7 @@ use gix::traverse::commit::simple::CommitTimeOrder;
 use super::store::{id_from_gix, id_to_gix};
 use super::{Commit, Kind, Objects, Tag};
 use crate::names::{BranchName, ObjectId, TagName};
-use crate::outcome::{Fault, Refusal, Result};
+use crate::outcome::{Fault, Refusal, Result, printable};
 
 /// A tag reference and what it leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,22 +86,29 @@ impl Objects {
 
     /// Resolves what a person typed (a branch, a tag, an id, `HEAD~2`) to a commit.
     ///
+    /// The commit itself is not read: its object may be damaged, which is for the reader to say.
+    ///
     /// # Errors
     /// Refuses what names nothing, or no commit.
     pub fn resolve(&self, revision: &str) -> Result<ObjectId> {
+        if let Ok(id) = revision.parse::<ObjectId>()
+            && id.as_bytes().len() == 20
+        {
+            return Ok(self.peel(&id).ok().flatten().map_or(id, |(commit, _)| commit));
+        }
         let unknown = |why: String| {
-            Refusal::new(
-                "revision-unknown",
-                format!(
-                    "{revision:?} names no commit in {}: {why}",
-                    self.repository.git_dir().display()
-                ),
-            )
-            .hint("give a branch, a tag or a full commit id")
+            let place = self.repository.git_dir().display();
+            let words = format!("{revision:?} names no commit in {place}: {why}");
+            Refusal::new("revision-unknown", words).hint("give a branch, a tag or a full commit id")
         };
         let found = self.repository.rev_parse_single(revision);
-        let id = id_from_gix(&found.map_err(|error| unknown(error.to_string()))?);
-        Ok(self.peel(&id)?.ok_or_else(|| unknown("it is no commit".to_owned()))?.0)
+        let id = id_from_gix(&found.map_err(|error| unknown(printable(error.to_string(), 300)))?);
+        match self.peel(&id) {
+            Ok(Some((commit, _))) => Ok(commit),
+            Ok(None) => Err(unknown("it is no commit".to_owned()).into()),
+            // What cannot be read is told by whoever reads it, as damaged or missing.
+            Err(_) => Ok(id),
+        }
     }
 
     /// Follows tag objects down to a commit; `None` where the chain ends in something else.

@@ -263,7 +263,10 @@ fn no_certificate(path: &crate::names::TreePath) -> Refusal {
 ///
 /// It is found in the spec at the tip and in the trailers of every commit of the bot's for this branch, so that
 /// a human's revert cannot lower it. Only the highest candidates' signatures are checked.
-fn floor(
+///
+/// # Errors
+/// `floor-unknown` where the spec at the tip cannot be read and the bot never published here.
+pub fn floor(
     objects: &Objects,
     target: &Target,
     tip: &Commit,

@@ -12,9 +12,7 @@ mod spec;
 
 use std::time::SystemTime;
 
-pub use source::{
-    ReleaseFacts, SourceFacts, candidate, open_source, tag_signature,
-};
+pub use source::{Asked, ReleaseFacts, SourceFacts, every_commit, open_source, release};
 pub use spec::{SourceSpec, find_spec};
 
 use crate::config::TagTrust;
@@ -119,7 +117,11 @@ fn not_for_us(facts: Facts, dist_git: DistGit) -> Observed {
     Observed { facts, scene: Scene { dist_git, source: None } }
 }
 
-async fn fetch(target: &Target, lookout: &Lookout<'_>) -> Result<DistGit> {
+/// Fetches the dist-git branch.
+///
+/// # Errors
+/// Refusals where repository or branch is not there; problems of transport.
+pub async fn fetch(target: &Target, lookout: &Lookout<'_>) -> Result<DistGit> {
     let (store, tip) = lookout
         .mirrors
         .fetch_branch(lookout.transport, &target.dist_git, &target.branch, Wanted::AllBranches)

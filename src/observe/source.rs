@@ -1,11 +1,11 @@
 //! The source side: the tip, the verdict on it, how it stands to what was published, the tags in its reach.
 
-use crate::config::SigningScope;
+use crate::config::{BranchConfig, SigningScope, TagTrust};
 use crate::gate::every_commit::Sweep;
 use crate::gate::{self, Policy, Verdict};
 use crate::git::{Commit, Kind, Objects, Relation, Store, TagReference, Trust, Wanted};
 use crate::ledger::BranchState;
-use crate::names::{BranchName, ObjectId, RepositoryAddress};
+use crate::names::{BranchName, ObjectId, PackageName, RepositoryAddress};
 use crate::outcome::{Refusal, Result};
 use crate::trailers::Trailers;
 use crate::trigger::Target;
@@ -84,8 +84,14 @@ pub(super) fn facts(
         let wanted = &published.release_tag.0;
         tags.iter().find(|tag| tag.name == *wanted).map(|tag| tag.object)
     });
-    let release = release(target, branch, &objects, &tip, tags, &policy, lookout)?;
-    let below = below(branch, &objects, &tip, &release, &policy)?;
+    let trust = branch.config.tags.require.unwrap_or(lookout.tag_trust);
+    let asked = Asked { package: &target.package, config: &branch.config, trust, policy: &policy };
+    let release = release(&asked, &objects, &tip, tags)?;
+    let published = branch.published.as_ref().map(|published| published.publication.source_commit);
+    let below = match branch.config.signing.require {
+        SigningScope::Tip => None,
+        SigningScope::EveryCommit => Some(every_commit(&objects, &tip.id, published, &release, &policy)?),
+    };
     let trailers = Trailers::parse(&tip.message);
     let binding = gate::bind::check(&trailers, &branch.config.source, branch.config.signing.bind);
     let relation = relation.transpose()?;
@@ -93,53 +99,64 @@ pub(super) fn facts(
     Ok(SourceFacts { tip, spec, verdict, below, relation, binding, release, published_tag_now })
 }
 
-/// Judges every commit since the last published one, where the config asks for it.
+/// Judges every commit since the last published one; at first, since the release tag.
 ///
-/// At first, when nothing was published yet, that is every commit since the release tag.
-fn below(
-    branch: &BranchState,
+/// Where there is neither, that is every commit.
+///
+/// # Errors
+/// Refuses objects that cannot be read.
+pub fn every_commit(
     objects: &Objects,
-    tip: &Commit,
+    tip: &ObjectId,
+    published: Option<ObjectId>,
     release: &Result<ReleaseFacts, Refusal>,
     policy: &Policy,
-) -> Result<Option<Result<(), Refusal>>> {
-    if branch.config.signing.require != SigningScope::EveryCommit {
-        return Ok(None);
-    }
-    let published = branch.published.as_ref().map(|published| published.publication.source_commit);
+) -> Result<Result<(), Refusal>> {
     let since = published.filter(|id| objects.has(id));
     let since = since.or(release.as_ref().ok().map(|release| release.chosen.tag.commit));
-    let range = objects.range(&tip.id, since.as_slice())?;
     let mut sweep = Sweep::new(policy);
-    for id in &range {
-        sweep.judge(id, &objects.read_kind(id, Kind::Commit)?);
+    for id in objects.range(tip, since.as_slice())? {
+        sweep.judge(&id, &objects.read_kind(&id, Kind::Commit)?);
     }
-    Ok(Some(sweep.finish().map(drop)))
+    Ok(sweep.finish().map(drop))
 }
 
-fn release(
-    target: &Target,
-    branch: &BranchState,
+/// What the choice of the release tag depends on besides the repository.
+pub struct Asked<'a> {
+    /// The package, whose name may stand in its tags.
+    pub package: &'a PackageName,
+    /// The branch config.
+    pub config: &'a BranchConfig,
+    /// Whether the tag must be signed.
+    pub trust: TagTrust,
+    /// Who may sign.
+    pub policy: &'a Policy,
+}
+
+/// Chooses the release tag among those in reach of `tip`, and counts the way from it.
+///
+/// The outer result is for objects that cannot be read at all; the inner one for the packager.
+///
+/// # Errors
+/// Refuses objects that cannot be read.
+pub fn release(
+    asked: &Asked<'_>,
     objects: &Objects,
     tip: &Commit,
     tags: Vec<TagReference>,
-    policy: &Policy,
-    lookout: &Lookout<'_>,
 ) -> Result<Result<ReleaseFacts, Refusal>> {
-    let config = &branch.config;
-    let rules = match TagRules::new(&config.tags, &target.package) {
+    let rules = match TagRules::new(&asked.config.tags, asked.package) {
         Ok(rules) => rules,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    let trust = config.tags.require.unwrap_or(lookout.tag_trust);
     let candidates: Vec<Candidate> =
         objects.reachable_tags(&tip.id, tags)?.into_iter().map(candidate).collect();
     let named = match named_tag(tip) {
         Ok(named) => named,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    let signature = |candidate: &Candidate| tag_signature(objects, candidate, policy);
-    let chosen = match choose(&rules, &candidates, trust, named.as_ref(), signature) {
+    let signature = |candidate: &Candidate| tag_signature(objects, candidate, asked.policy);
+    let chosen = match choose(&rules, &candidates, asked.trust, named.as_ref(), signature) {
         Ok(chosen) => chosen,
         Err(refusal) => return Ok(Err(refusal)),
     };
@@ -158,13 +175,13 @@ fn named_tag(tip: &Commit) -> Result<Option<NamedTag>, Refusal> {
 }
 
 /// Hands a tag to the rules, which know no git.
-pub fn candidate(tag: TagReference) -> Candidate {
+fn candidate(tag: TagReference) -> Candidate {
     let TagReference { name, object, commit, seconds } = tag;
     Candidate { name, object, commit, seconds }
 }
 
 /// Judges the signature on a tag; one that cannot be read is one that does not count.
-pub fn tag_signature(objects: &Objects, tag: &Candidate, policy: &Policy) -> TagSignature {
+fn tag_signature(objects: &Objects, tag: &Candidate, policy: &Policy) -> TagSignature {
     if tag.object == tag.commit {
         return TagSignature::Unsigned;
     }

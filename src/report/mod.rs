@@ -10,6 +10,7 @@ pub use words::{describe, refusal_words};
 
 use crate::names::{BranchName, Evr, ObjectId, PackageName, Release, TagName, Version};
 use crate::outcome::{Code, Fault, FaultOf, Lasting};
+use crate::trigger::Target;
 
 /// What came of one run, in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -60,8 +61,8 @@ pub struct ArchiveLine {
 /// The report of one run: what `--format json` prints.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
-    /// The package.
-    pub package: PackageName,
+    /// The package; `null` where a commit was looked at outside any dist-git.
+    pub package: Option<PackageName>,
     /// The dist-git branch.
     pub branch: Option<BranchName>,
     /// What came of it.
@@ -113,11 +114,11 @@ pub enum Exit {
 }
 
 impl Report {
-    /// Returns an empty report of `outcome`.
-    pub fn new(package: &PackageName, branch: Option<&BranchName>, outcome: Outcome) -> Report {
+    /// Returns an empty report of `outcome` about `target`.
+    pub fn new(target: Option<&Target>, outcome: Outcome) -> Report {
         Report {
-            package: package.clone(),
-            branch: branch.cloned(),
+            package: target.map(|target| target.package.clone()),
+            branch: target.map(|target| target.branch.clone()),
             outcome,
             reason: None,
             source_commit: None,

@@ -21,8 +21,12 @@ pub fn refusal_words(refusal: &Refusal) -> String {
 }
 
 fn headline(report: &Report) -> String {
-    let branch = report.branch.as_ref().map_or(String::new(), |branch| format!("#{branch}"));
-    let place = format!("{}{branch}", report.package);
+    let place = match (&report.package, &report.branch, &report.source_commit) {
+        (Some(package), Some(branch), _) => format!("{package}#{branch}"),
+        (Some(package), None, _) => package.to_string(),
+        (None, _, Some(commit)) => format!("commit {commit}"),
+        (None, _, None) => "the tip".to_owned(),
+    };
     let evr = report.evr.as_deref().map_or(String::new(), |evr| format!(" {evr}"));
     match report.outcome {
         Outcome::Landed => format!("landed: {place}{evr}"),

@@ -1,0 +1,77 @@
+//! The command line: arguments in, a command run, an exit code out.
+//!
+//! Each command is a file. What several share stands in [`world`] (flags that describe the world), [`print`] (how
+//! a report is shown) and [`examples`] (what the help shows, which tests run).
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the command line is where clock, environment and working folder come in"
+)]
+
+mod config;
+mod demo;
+pub mod examples;
+mod populate;
+mod print;
+mod sync;
+mod verify;
+mod world;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::report::Exit;
+
+/// Opens the gate between source-git and dist-git: only what a listed key signed goes through.
+#[derive(Debug, Parser)]
+#[command(name = "lockkeeper", version, max_term_width = 100, after_help = examples::OVERVIEW)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// How the outcome is printed on stdout.
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+/// How the outcome is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// One JSON object.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Shows the whole main job in a temporary folder; nothing else is needed.
+    #[command(after_help = examples::DEMO)]
+    Demo(demo::Arguments),
+    /// Brings a dist-git branch up to its signed source.
+    #[command(after_help = examples::SYNC)]
+    Sync(sync::Arguments),
+    /// Does all but landing, and leaves the result in a folder.
+    #[command(after_help = examples::PREVIEW)]
+    Preview(sync::PreviewArguments),
+    /// Says whether a tip may go through, and why.
+    #[command(after_help = examples::VERIFY)]
+    Verify(verify::Arguments),
+    /// Populates and edits the spec alone: no signature, history or divergence rule.
+    #[command(after_help = examples::POPULATE)]
+    Populate(populate::Arguments),
+    /// Checks a branch config, or prints its JSON Schema.
+    #[command(subcommand, after_help = examples::CONFIG)]
+    Config(config::Command),
+}
+
+/// Runs the command that the arguments name.
+pub async fn run(cli: Cli) -> Exit {
+    let format = cli.format;
+    match cli.command {
+        Command::Demo(arguments) => demo::run(arguments).await,
+        Command::Sync(arguments) => sync::run(arguments, format).await,
+        Command::Preview(arguments) => sync::preview(arguments, format).await,
+        Command::Verify(arguments) => verify::run(arguments, format).await,
+        Command::Populate(arguments) => populate::run(arguments, format).await,
+        Command::Config(command) => config::run(command, format),
+    }
+}

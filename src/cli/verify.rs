@@ -1,0 +1,170 @@
+//! `lockkeeper verify`: the verdict on a tip, and nothing else.
+
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use clap::Args;
+
+use super::world::{Surroundings, TrustFlags, read};
+use super::{Format, print};
+use crate::config::{BranchConfig, SigningScope, TagTrust};
+use crate::decide::judge_tip;
+use crate::gate::history::{self, Rewrite};
+use crate::gate::{self, Policy};
+use crate::git::{Kind, Objects, Store, Trust};
+use crate::ledger;
+use crate::names::ObjectId;
+use crate::observe::{self, Asked, OptedIn, Standing, observe};
+use crate::openpgp::Certificates;
+use crate::outcome::{Fault, Refusal, Result};
+use crate::report::{Exit, Outcome, Report};
+use crate::trailers::Trailers;
+use crate::trigger::Target;
+
+/// Arguments of `verify`: a dist-git branch, or a commit and a config.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The dist-git repository whose branch says what is tracked and who may sign.
+    #[arg(long, value_name = "PATH|URL", requires = "branch", conflicts_with = "source")]
+    dist_git: Option<String>,
+    /// The dist-git branch.
+    #[arg(long, value_name = "BRANCH", requires = "dist_git")]
+    branch: Option<String>,
+    /// The package; by default the last part of the dist-git address.
+    #[arg(long, value_name = "NAME")]
+    package: Option<String>,
+    /// A source repository on this machine.
+    #[arg(long, value_name = "PATH", requires = "rev", requires = "config", required_unless_present = "dist_git")]
+    source: Option<PathBuf>,
+    /// The revision in it: a branch, a tag or a commit id.
+    #[arg(long, value_name = "REV", requires = "source")]
+    rev: Option<String>,
+    /// The branch config to judge by.
+    #[arg(long, value_name = "FILE", requires = "source")]
+    config: Option<PathBuf>,
+    /// The folder of certificates that goes with the config.
+    #[arg(long, value_name = "DIR", requires = "source")]
+    keys: Option<PathBuf>,
+    /// The source commit that was published last: the tip must descend from it.
+    #[arg(long, value_name = "ID", requires = "source")]
+    last_published: Option<ObjectId>,
+    #[command(flatten)]
+    trust: TrustFlags,
+}
+
+/// Runs `verify`.
+pub async fn run(arguments: Arguments, format: Format) -> Exit {
+    let report = match &arguments.dist_git {
+        Some(_) => verify_branch(&arguments).await,
+        None => verify_commit(&arguments),
+    };
+    match report {
+        Ok(report) => print::report(&report, format),
+        Err(fault) => print::fault(&fault),
+    }
+}
+
+/// Judges the tip that a dist-git branch tracks.
+async fn verify_branch(arguments: &Arguments) -> Result<Report> {
+    let (dist_git, branch) = (arguments.dist_git.as_deref(), arguments.branch.as_deref());
+    let folder = super::world::working_folder()?;
+    let target = Target::from_arguments(
+        dist_git.unwrap_or_default(),
+        branch.unwrap_or_default(),
+        arguments.package.as_deref(),
+        &folder,
+    )?;
+    let surroundings = Surroundings::new(&arguments.trust, None)?;
+    let mut report = Report::new(Some(&target), Outcome::Accepted);
+    let observed = match observe(&target, &surroundings.lookout()).await {
+        Ok(observed) => observed,
+        Err(fault) => return Ok(report.fault(&fault)),
+    };
+    let opted_in = match observed.facts.standing {
+        Standing::OptedIn(opted_in) => *opted_in,
+        Standing::Retired | Standing::NotOptedIn => return Ok(report.fault(&not_opted_in(&target).into())),
+    };
+    let OptedIn { branch, source, .. } = opted_in;
+    report.source_commit = Some(source.tip.id);
+    report.warnings = branch.certificate_warnings.clone();
+    match judge_tip(&branch, &source, surroundings.rules()) {
+        Ok(accepted) => {
+            report.signer = Some(accepted.signer().to_string());
+            report.warnings.extend(accepted.warnings().iter().map(ToString::to_string));
+            Ok(report)
+        }
+        Err(refusal) => Ok(report.fault(&refusal.into())),
+    }
+}
+
+fn not_opted_in(target: &Target) -> Refusal {
+    Refusal::config("config-missing", format!("{} has no source-git.yaml, or is retired", target.name()))
+        .hint("commit a source-git.yaml to the dist-git branch to opt it in")
+}
+
+/// Judges one commit of a repository on this machine by a config file.
+fn verify_commit(arguments: &Arguments) -> Result<Report> {
+    let mut report = Report::new(None, Outcome::Accepted);
+    match judge(arguments, &mut report) {
+        Ok(()) => Ok(report),
+        Err(fault) => Ok(report.fault(&fault)),
+    }
+}
+
+fn judge(arguments: &Arguments, report: &mut Report) -> Result<()> {
+    let (config, policy) = policy(arguments, report)?;
+    let source = arguments.source.as_deref().unwrap_or(std::path::Path::new("."));
+    let store = Store::open(source, Trust::InPlace)?;
+    let objects = store.objects();
+    let id = objects.resolve(arguments.rev.as_deref().unwrap_or("HEAD"))?;
+    report.source_commit = Some(id);
+    let raw = objects.read_kind(&id, Kind::Commit)?;
+    let accepted = gate::judge_commit(&id, &raw, &policy).into_result()?;
+    report.signer = Some(accepted.signer().to_string());
+    report.warnings.extend(accepted.warnings().iter().map(ToString::to_string));
+    let commit = objects.commit(&id)?;
+    gate::bind::check(&Trailers::parse(&commit.message), &config.source, config.signing.bind)?;
+    no_going_back(arguments, &objects, &commit.id)?;
+    every_commit(arguments, &objects, &commit, &config, &policy)
+}
+
+/// Reads the config and the certificates that go with it.
+fn policy(arguments: &Arguments, report: &mut Report) -> Result<(BranchConfig, Policy)> {
+    let path = arguments.config.clone().unwrap_or_default();
+    let config = BranchConfig::parse(&read(&path)?);
+    let config = config.map_err(|faults| Refusal::from(faults.of_file(&path.display().to_string())))?;
+    let mut folders: Vec<PathBuf> = arguments.keys.iter().cloned().collect();
+    folders.extend(arguments.trust.keyring.iter().cloned());
+    let (certificates, warnings) = Certificates::load(ledger::read_keyring(&folders)?);
+    report.warnings.extend(warnings.iter().map(ToString::to_string));
+    let policy = Policy::new(&config.signing.keys, certificates, SystemTime::now());
+    Ok((config, policy))
+}
+
+fn no_going_back(arguments: &Arguments, objects: &Objects, tip: &ObjectId) -> Result<()> {
+    let Some(published) = &arguments.last_published else { return Ok(()) };
+    let relation = objects.relation(tip, published)?;
+    let rewrite = if arguments.trust.accept_rewrite { Rewrite::Accepted } else { Rewrite::Refused };
+    history::check(relation, published, tip, rewrite).map_err(Fault::from)
+}
+
+fn every_commit(
+    arguments: &Arguments,
+    objects: &Objects,
+    tip: &crate::git::Commit,
+    config: &BranchConfig,
+    policy: &Policy,
+) -> Result<()> {
+    if config.signing.require != SigningScope::EveryCommit {
+        return Ok(());
+    }
+    objects.refuse_shallow()?;
+    let named = arguments.package.clone().unwrap_or_else(|| config.source.repository.last_component());
+    let package = named.parse().map_err(|error: crate::names::NameError| {
+        Refusal::config("bad-argument", error.to_string()).hint("name the package with --package")
+    })?;
+    let asked = Asked { package: &package, config, trust: TagTrust::Any, policy };
+    let release = observe::release(&asked, objects, tip, objects.tags()?)?;
+    observe::every_commit(objects, &tip.id, arguments.last_published, &release, policy)?
+        .map_err(Fault::from)
+}

@@ -1,0 +1,260 @@
+//! Flags that describe the world, shared by the commands, and what is built from them.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use clap::Args;
+
+use crate::bot_certs::BotCerts;
+use crate::bot_key::BotKey;
+use crate::config::TagTrust;
+use crate::decide::Rules;
+use crate::git::{Mirrors, Transport};
+use crate::ledger::Trusted;
+use crate::lookaside::{HttpOptions, Lookaside};
+use crate::observe::Lookout;
+use crate::outcome::{Problem, Refusal, Result};
+use crate::sync::World;
+use crate::trigger::Target;
+
+/// Which dist-git branch.
+#[derive(Debug, Args)]
+pub struct TargetFlags {
+    /// The package's dist-git repository: a path, or an https://, ssh:// or file:// address.
+    #[arg(long, value_name = "PATH|URL")]
+    pub dist_git: String,
+    /// The dist-git branch.
+    #[arg(long, value_name = "BRANCH")]
+    pub branch: String,
+    /// The package; by default the last part of the dist-git address.
+    #[arg(long, value_name = "NAME")]
+    pub package: Option<String>,
+}
+
+/// Whose keys count, and what the branch's distribution is called.
+#[derive(Debug, Args)]
+pub struct TrustFlags {
+    /// A public key whose commits in dist-git are the bot's own; may be repeated, for earlier keys.
+    /// By default the public half of --key; with neither, the branch counts as never published.
+    #[arg(long, value_name = "FILE")]
+    pub bot_cert: Vec<PathBuf>,
+    /// A folder of certificates besides the branch's own keys/; may be repeated.
+    #[arg(long, value_name = "DIR")]
+    pub keyring: Vec<PathBuf>,
+    /// The branch's dist tag, such as .fc44.
+    #[arg(long, value_name = "TAG")]
+    pub dist: Option<String>,
+    /// Where copies of remote repositories are kept; by default ~/.cache/lockkeeper.
+    #[arg(long, value_name = "DIR", env = "LOCKKEEPER_CACHE")]
+    pub cache: Option<PathBuf>,
+    /// Takes a rewound or rewritten source branch as it is, once.
+    #[arg(long)]
+    pub accept_rewrite: bool,
+}
+
+/// The bot's key.
+#[derive(Debug, Args)]
+pub struct KeyFlags {
+    /// The bot's secret key: OpenPGP, or OpenSSH's private key format.
+    #[arg(long, value_name = "FILE")]
+    pub key: PathBuf,
+    /// A file that holds the key's passphrase.
+    #[arg(long, value_name = "FILE")]
+    pub key_passphrase_file: Option<PathBuf>,
+    /// The bot's name as committer; by default that of an OpenPGP key.
+    #[arg(long, value_name = "NAME")]
+    pub bot_name: Option<String>,
+    /// The bot's mail address as committer; by default that of an OpenPGP key.
+    #[arg(long, value_name = "MAIL")]
+    pub bot_mail: Option<String>,
+}
+
+/// The lookaside cache.
+#[derive(Debug, Args)]
+pub struct LookasideFlags {
+    /// The lookaside cache: a folder or file: address, or a server (URL/upload.cgi is posted to).
+    #[arg(long, value_name = "URL|PATH")]
+    pub lookaside: String,
+    /// The base of download addresses, where it is not that of uploads.
+    #[arg(long, value_name = "URL")]
+    pub lookaside_download: Option<String>,
+    /// A client certificate and its key, in one PEM file.
+    #[arg(long, value_name = "FILE")]
+    pub lookaside_cert: Option<PathBuf>,
+    /// The certificate authority of the lookaside server, in PEM.
+    #[arg(long, value_name = "FILE")]
+    pub lookaside_ca: Option<PathBuf>,
+}
+
+impl TargetFlags {
+    /// Returns the target that the flags name.
+    pub fn target(&self) -> Result<Target> {
+        let folder = working_folder()?;
+        Target::from_arguments(&self.dist_git, &self.branch, self.package.as_deref(), &folder)
+    }
+}
+
+impl KeyFlags {
+    /// Reads the key.
+    pub fn load(&self) -> Result<BotKey> {
+        let bytes = read(&self.key)?;
+        let passphrase = match &self.key_passphrase_file {
+            Some(path) => Some(String::from_utf8_lossy(&read(path)?).trim_end_matches(['\r', '\n']).to_owned()),
+            None => None,
+        };
+        Ok(BotKey::load(&bytes, passphrase.as_deref())?)
+    }
+}
+
+impl LookasideFlags {
+    /// Returns the cache that the flags name.
+    pub fn open(&self) -> Result<Lookaside> {
+        let is_address = self.lookaside.contains("://") || self.lookaside.starts_with("file:");
+        let text = match is_address {
+            true => self.lookaside.clone(),
+            false => working_folder()?.join(&self.lookaside).to_string_lossy().into_owned(),
+        };
+        let options = HttpOptions {
+            download: self.lookaside_download.clone(),
+            client_certificate: self.lookaside_cert.as_deref().map(read).transpose()?,
+            certificate_authority: self.lookaside_ca.as_deref().map(read).transpose()?,
+            ..HttpOptions::default()
+        };
+        Ok(Lookaside::from_argument(&text, options)?)
+    }
+}
+
+/// What the commands look at the world with; it owns what [`Lookout`] borrows.
+pub struct Surroundings {
+    mirrors: Mirrors,
+    /// The way to remote repositories.
+    pub transport: Transport,
+    bot_certs: BotCerts,
+    keyring: Vec<PathBuf>,
+    rules: Rules,
+    work: tempfile::TempDir,
+    /// The time by which keys are judged.
+    pub now: SystemTime,
+}
+
+impl Surroundings {
+    /// Builds them from the flags; `own` is the certificate of the bot's own key, where it is at hand.
+    pub fn new(flags: &TrustFlags, own: Option<BotCerts>) -> Result<Surroundings> {
+        let work = tempfile::Builder::new().prefix("lockkeeper-").tempdir().map_err(|error| {
+            Problem::permanent("no-temporary-folder", "cannot make a temporary folder").because(error)
+        })?;
+        Ok(Surroundings {
+            mirrors: Mirrors::at(cache_folder(flags.cache.as_deref())?.join("mirrors"))?,
+            transport: Transport::new()?,
+            bot_certs: bot_certs(&flags.bot_cert, own)?,
+            keyring: flags.keyring.clone(),
+            rules: Rules { accept_rewrite: flags.accept_rewrite, dist: flags.dist.clone() },
+            work,
+            now: SystemTime::now(),
+        })
+    }
+
+    /// Returns the world of a run.
+    pub fn world(&self) -> World<'_> {
+        World { lookout: self.lookout(), rules: self.rules.clone(), work: self.work.path() }
+    }
+
+    /// Returns how to look.
+    pub fn lookout(&self) -> Lookout<'_> {
+        Lookout {
+            mirrors: &self.mirrors,
+            transport: &self.transport,
+            trusted: Trusted {
+                bot_certs: &self.bot_certs,
+                keyring: &self.keyring,
+                dist: self.rules.dist.as_deref(),
+            },
+            tag_trust: TagTrust::Any,
+            now: self.now,
+        }
+    }
+
+    /// Returns the public halves of the bot's keys.
+    pub fn bot_certs(&self) -> &BotCerts {
+        &self.bot_certs
+    }
+
+    /// Returns the folder for archives on their way.
+    pub fn work(&self) -> &Path {
+        self.work.path()
+    }
+
+    /// Returns what is allowed.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+}
+
+/// Reads the bot's public halves: those that were named, else its own.
+fn bot_certs(files: &[PathBuf], own: Option<BotCerts>) -> Result<BotCerts> {
+    if files.is_empty() {
+        return Ok(own.unwrap_or_default());
+    }
+    let mut read_files = Vec::new();
+    for path in files {
+        read_files.push((path.display().to_string(), read(path)?));
+    }
+    let (certs, warnings) = BotCerts::load(read_files);
+    match warnings.first() {
+        None => Ok(certs),
+        Some(warning) => Err(Refusal::config("bot-cert-unreadable", warning.to_string())
+            .hint("give the public half: an armoured certificate, or an SSH public key line")
+            .into()),
+    }
+}
+
+/// Reads a file that an argument names.
+pub fn read(path: impl AsRef<Path>) -> Result<Vec<u8>> {
+    let path = path.as_ref();
+    std::fs::read(path).map_err(|error| {
+        Refusal::config("file-unreadable", format!("cannot read {}: {error}", path.display())).into()
+    })
+}
+
+/// Returns the working folder, against which relative paths are read.
+pub fn working_folder() -> Result<PathBuf> {
+    std::env::current_dir().map_err(|error| {
+        Problem::permanent("no-working-folder", format!("the working folder cannot be told: {error}"))
+            .because(error)
+            .into()
+    })
+}
+
+fn cache_folder(named: Option<&Path>) -> Result<PathBuf> {
+    let from = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let folder = named.map(Path::to_owned);
+    let folder = folder.or_else(|| from("XDG_CACHE_HOME").map(|home| home.join("lockkeeper")));
+    let folder = folder.or_else(|| from("HOME").map(|home| home.join(".cache/lockkeeper")));
+    folder.ok_or_else(|| {
+        Refusal::config("no-cache-folder", "neither HOME nor XDG_CACHE_HOME is set")
+            .hint("name a folder with --cache")
+            .into()
+    })
+}
+
+/// Makes the folder that results are left in; what stands in it already is not overwritten.
+///
+/// # Errors
+/// Refuses (exit code 2) a folder that is not empty, and a path that is no folder.
+pub fn output_folder(path: &Path) -> Result<()> {
+    let refuse = |words: String| {
+        Refusal::config("output-not-empty", words).hint("name a folder that is new or empty")
+    };
+    match std::fs::read_dir(path) {
+        Ok(mut entries) => match entries.next() {
+            None => Ok(()),
+            Some(_) => Err(refuse(format!("{} is not empty", path.display())).into()),
+        },
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            std::fs::create_dir_all(path).map_err(|error| {
+                Refusal::config("output-not-made", format!("cannot make {}: {error}", path.display())).into()
+            })
+        }
+        Err(error) => Err(refuse(format!("{} is no folder: {error}", path.display())).into()),
+    }
+}
