@@ -15,24 +15,30 @@ use sequoia_openpgp as openpgp;
 /// has no dates. Revocations pass whatever their hash: an old one made with SHA-1 must still count.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SelfSignatures {
-    hashes: Hashes,
+    accept: Accept,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Hashes {
+enum Accept {
     Strong,
-    Any,
+    AnyHash,
+    All,
 }
 
 impl SelfSignatures {
     /// Strong hashes only: what a verdict rests on.
     pub(super) fn strict() -> Self {
-        SelfSignatures { hashes: Hashes::Strong }
+        SelfSignatures { accept: Accept::Strong }
     }
 
-    /// Any hash: tells "signed with SHA-1" from "not signed at all", and finds designated revokers.
+    /// Any hash: tells "signed with SHA-1" from "not signed at all".
+    pub(super) fn any_hash() -> Self {
+        SelfSignatures { accept: Accept::AnyHash }
+    }
+
+    /// Whatever verifies: finds user ids and designated revokers, who may only take away.
     pub(super) fn lenient() -> Self {
-        SelfSignatures { hashes: Hashes::Any }
+        SelfSignatures { accept: Accept::All }
     }
 }
 
@@ -44,10 +50,10 @@ impl Policy for SelfSignatures {
                 | SignatureType::SubkeyRevocation
                 | SignatureType::CertificationRevocation
         );
-        if is_revocation || self.hashes == Hashes::Any {
+        if is_revocation || self.accept == Accept::All {
             return Ok(());
         }
-        if !is_strong(signature.hash_algo()) {
+        if self.accept == Accept::Strong && !is_strong(signature.hash_algo()) {
             let words = format!("made with {}", signature.hash_algo());
             return Err(openpgp::Error::PolicyViolation(words, None).into());
         }

@@ -106,10 +106,10 @@ impl Judged {
         key: &AnyKey<'_>,
         reference: SystemTime,
     ) -> Result<Option<SystemTime>, Refusal> {
-        let (strict, lenient) = (SelfSignatures::strict(), SelfSignatures::lenient());
+        let (strict, any_hash) = (SelfSignatures::strict(), SelfSignatures::any_hash());
         let valid = match key.clone().with_policy(&strict, reference) {
             Ok(valid) => valid,
-            Err(_) if key.clone().with_policy(&lenient, reference).is_ok() => {
+            Err(_) if key.clone().with_policy(&any_hash, reference).is_ok() => {
                 return Err(weak_self_signature(key.key()));
             }
             Err(error) => return Err(not_bound(key, &error)),
