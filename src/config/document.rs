@@ -18,9 +18,9 @@ use crate::outcome::printable;
 /// The largest file that is read.
 pub(super) const LARGEST_FILE: usize = 64 * 1024;
 
-/// How many nodes a document may have; a file of the largest size has far fewer, unless aliases
-/// multiply them.
-const MOST_NODES: usize = 20_000;
+/// How many values a document may have. The longest sensible file has fewer than a thousand; aliases can
+/// multiply them, and finding a value's place costs a reading of the file.
+const MOST_VALUES: usize = 3000;
 
 /// A YAML document as plain values, with the text that it was read from.
 pub(super) struct Document<'t> {
@@ -119,10 +119,10 @@ fn syntax_fault(error: &serde_yaml::Error) -> ConfigFaults {
             "is no YAML: what begins with `*` or `&` is an alias or its anchor".to_owned(),
             "put a glob that begins with `*` in quotes",
         ),
-        _ if said.contains(TOO_MANY_NODES) || said.contains("repetition limit") => (
+        _ if said.contains(TOO_MANY_VALUES) || said.contains("repetition limit") => (
             "config-too-large",
-            TOO_MANY_NODES.to_owned(),
-            "write the values out without aliases",
+            TOO_MANY_VALUES.to_owned(),
+            "shorten it, and write values out instead of using aliases",
         ),
         _ => (
             "config-syntax",
@@ -134,7 +134,7 @@ fn syntax_fault(error: &serde_yaml::Error) -> ConfigFaults {
 }
 
 const KEY_TWICE: &str = "key given twice: ";
-const TOO_MANY_NODES: &str = "has too many values once its aliases are followed";
+const TOO_MANY_VALUES: &str = "has more than 3000 values, those behind aliases counted each time";
 
 /// Reads any node as a plain value, and counts nodes.
 #[derive(Clone, Copy)]
@@ -146,8 +146,8 @@ impl<'de> DeserializeSeed<'de> for Nodes<'_> {
     type Value = Value;
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
         self.count.set(self.count.get() + 1);
-        match self.count.get() > MOST_NODES {
-            true => Err(D::Error::custom(TOO_MANY_NODES)),
+        match self.count.get() > MOST_VALUES {
+            true => Err(D::Error::custom(TOO_MANY_VALUES)),
             false => deserializer.deserialize_any(self),
         }
     }

@@ -23,13 +23,19 @@ pub(super) fn check_shape(
         faults.add(fault.hint("write at least `version`, `source` and `signing`"));
         return Value::Object(Map::new());
     }
-    let fits = Walk { document, faults }.node(schema, &mut root, &root_path);
+    let mut walk = Walk { document, faults, looks_left: MOST_LOOKS };
+    let fits = walk.node(schema, &mut root, &root_path);
     if fits { root } else { Value::Object(Map::new()) }
 }
+
+/// How often the walk looks up how a value was written, which costs a reading of the file each time. It is
+/// for better words only: where there are more such values, the words do without.
+const MOST_LOOKS: usize = 100;
 
 struct Walk<'w, 't> {
     document: &'w Document<'t>,
     faults: &'w mut Collector,
+    looks_left: usize,
 }
 
 impl Walk<'_, '_> {
@@ -127,10 +133,18 @@ impl Walk<'_, '_> {
         true
     }
 
-    fn is_plain(&self, path: &KeyPath) -> bool {
-        self.document
-            .written(path)
-            .is_some_and(|written| !written.starts_with(['"', '\'', '|', '>']))
+    fn is_plain(&mut self, path: &KeyPath) -> bool {
+        let written = self.written(path);
+        !written.is_empty() && !written.starts_with(['"', '\'', '|', '>'])
+    }
+
+    /// Returns how a value was written; nothing where that was looked up too often.
+    fn written(&mut self, path: &KeyPath) -> String {
+        self.looks_left = self.looks_left.saturating_sub(1);
+        match self.looks_left {
+            0 => String::new(),
+            _ => self.document.written(path).unwrap_or_default(),
+        }
     }
 
     /// Checks a number or a truth value: the one allowed value, or a range.
@@ -147,13 +161,13 @@ impl Walk<'_, '_> {
     }
 
     /// Says which type was wanted and which was found, and how the value would be written.
-    fn wrong_type(&self, schema: &Value, node: &Value, path: &KeyPath) -> Found {
+    fn wrong_type(&mut self, schema: &Value, node: &Value, path: &KeyPath) -> Found {
         let wanted = types_of(schema);
-        let written = self.document.written(path).unwrap_or_default();
+        let written = self.written(path);
         let names: Vec<&str> = wanted.iter().map(|name| type_words(name)).collect();
         let found = match node {
             Value::Null => "nothing".to_owned(),
-            Value::Number(_) | Value::Bool(_) => {
+            Value::Number(_) | Value::Bool(_) if !written.is_empty() => {
                 format!("{} (`{}`)", type_words(type_of(node)), printable(&written, 60))
             }
             _ => type_words(type_of(node)).to_owned(),
@@ -175,7 +189,10 @@ fn type_hint(wanted: &[&str], node: &Value, written: &str) -> String {
         }
         (["object"], _) => "write `key: value` lines below it".to_owned(),
         (_, Value::Number(_) | Value::Bool(_)) if wanted.contains(&"string") => {
-            format!("put it in quotes: \"{written}\"")
+            match written.is_empty() {
+                true => "put it in quotes".to_owned(),
+                false => format!("put it in quotes: \"{written}\""),
+            }
         }
         _ => String::new(),
     }
