@@ -172,10 +172,7 @@ fn parse_assignment(word: &[u8]) -> Option<Assignment> {
 
 fn is_attribute_name(name: &[u8]) -> bool {
     let legal = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
-    !name.is_empty()
-        && name[0] != b'-'
-        && name.iter().all(legal)
-        && !name.starts_with(b"builtin_")
+    !name.is_empty() && name[0] != b'-' && name.iter().all(legal) && !name.starts_with(b"builtin_")
 }
 
 /// A pattern, with what need not be worked out again for each path.

@@ -80,7 +80,8 @@ impl Encoding {
             Encoding::Utf16 { order, mark } => Some(encode_utf16(text, order, mark)),
             Encoding::Utf32 { order, mark } => Some(encode_utf32(text, order, mark)),
             Encoding::Single { last } => {
-                let byte = |c: char| u8::try_from(u32::from(c)).ok().filter(|b| u32::from(*b) <= last);
+                let byte =
+                    |c: char| u8::try_from(u32::from(c)).ok().filter(|b| u32::from(*b) <= last);
                 text.chars().map(byte).collect()
             }
         }
@@ -90,13 +91,21 @@ impl Encoding {
 fn encode_utf16(text: &str, order: Order, mark: Mark) -> Vec<u8> {
     let mark = (mark == Mark::Written).then_some(0xfeff);
     let units = mark.into_iter().chain(text.encode_utf16());
-    units.flat_map(|unit| if order == Order::Little { unit.to_le_bytes() } else { unit.to_be_bytes() }).collect()
+    units
+        .flat_map(
+            |unit| if order == Order::Little { unit.to_le_bytes() } else { unit.to_be_bytes() },
+        )
+        .collect()
 }
 
 fn encode_utf32(text: &str, order: Order, mark: Mark) -> Vec<u8> {
     let mark = (mark == Mark::Written).then_some(0xfeff);
     let units = mark.into_iter().chain(text.chars().map(u32::from));
-    units.flat_map(|unit| if order == Order::Little { unit.to_le_bytes() } else { unit.to_be_bytes() }).collect()
+    units
+        .flat_map(
+            |unit| if order == Order::Little { unit.to_le_bytes() } else { unit.to_be_bytes() },
+        )
+        .collect()
 }
 
 fn unusable(name: &str, path: &BStr) -> crate::outcome::Fault {

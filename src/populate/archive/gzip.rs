@@ -76,7 +76,11 @@ impl Deflater {
         let mut bytes = Vec::with_capacity(content.len() + content.len() / 8 + 1024);
         let done = self.compress.compress_vec(content, &mut bytes, flush);
         done.expect("deflate takes any input");
-        assert_eq!(self.compress.total_in(), content.len() as u64, "there was room for the worst case");
+        assert_eq!(
+            self.compress.total_in(),
+            content.len() as u64,
+            "there was room for the worst case"
+        );
         bytes
     }
 }

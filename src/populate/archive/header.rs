@@ -114,7 +114,10 @@ impl Headers {
         put(&mut header[108..116], b"0000000");
         put(&mut header[116..124], b"0000000");
         put(&mut header[124..136], format!("{size:011o}").as_bytes());
-        put(&mut header[136..148], format!("{:011o}", self.seconds.min(OCTAL_LIMIT)).as_bytes());
+        put(
+            &mut header[136..148],
+            format!("{:011o}", self.seconds.min(OCTAL_LIMIT)).as_bytes(),
+        );
         header[148..156].fill(b' ');
         header[156] = type_flag;
         put(&mut header[257..263], b"ustar");

@@ -41,6 +41,9 @@ use header::Headers;
 pub use prove::{Identity, prove};
 use render::Renderer;
 
+/// Threads that are of any use: beyond, the writer is the slowest.
+const MOST_WORKERS: usize = 64;
+
 /// What was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
@@ -114,7 +117,7 @@ fn pack(
     let headers = Headers::new(commit_seconds(commit)?);
     let prefix = header::as_folder(prefix);
     let workers = match NonZeroUsize::new(workers) {
-        Some(workers) => workers.get(),
+        Some(workers) => workers.get().min(MOST_WORKERS),
         None => thread::available_parallelism().map_or(2, NonZeroUsize::get),
     };
     let crew = Crew::new(workers);
@@ -192,7 +195,8 @@ fn render_piece(
 fn commit_seconds(commit: &Commit) -> Result<u64> {
     let headers = commit.raw.lines().take_while(|line| !line.is_empty());
     let line = headers.map(BStr::new).find_map(|line| line.strip_prefix(b"committer "));
-    let after = line.and_then(|line| line.rsplit_once_str(">")).map(|(_, after)| after.trim_start());
+    let after =
+        line.and_then(|line| line.rsplit_once_str(">")).map(|(_, after)| after.trim_start());
     let word = after.and_then(|after| after.fields().next()).unwrap_or_default();
     if word.starts_with(b"-") {
         return Err(unusable_time(commit, word));
@@ -202,14 +206,19 @@ fn commit_seconds(commit: &Commit) -> Result<u64> {
         return Ok(0);
     }
     let seconds = digits.to_str().ok().and_then(|digits| digits.parse().ok());
-    seconds.filter(|seconds| i64::try_from(*seconds).is_ok()).ok_or_else(|| unusable_time(commit, word))
+    seconds
+        .filter(|seconds| i64::try_from(*seconds).is_ok())
+        .ok_or_else(|| unusable_time(commit, word))
 }
 
 fn unusable_time(commit: &Commit, word: &[u8]) -> crate::outcome::Fault {
     let shown = crate::outcome::printable(word, 40);
     Refusal::new(
         "commit-time-unusable",
-        format!("commit {} has the committer time `{shown}`, which no archive can hold", commit.id),
+        format!(
+            "commit {} has the committer time `{shown}`, which no archive can hold",
+            commit.id
+        ),
     )
     .hint("make the commit again, with a date in or after 1970")
     .into()

@@ -58,7 +58,8 @@ pub fn prove(
         (read, comparer.join())
     });
     let (found, listed) = read?;
-    let (files, differing) = compared.map_err(|_| differs(commit, &["cannot be compared".into()]))??;
+    let (files, differing) =
+        compared.map_err(|_| differs(commit, &["cannot be compared".into()]))??;
     let mut differences = found;
     differences.extend(differing);
     differences.extend(tree.missing(&listed));
@@ -111,7 +112,12 @@ impl Tree {
         Ok(tree)
     }
 
-    fn list(&mut self, objects: &Objects, commit: &Commit, hidden: &HashSet<BString>) -> Result<()> {
+    fn list(
+        &mut self,
+        objects: &Objects,
+        commit: &Commit,
+        hidden: &HashSet<BString>,
+    ) -> Result<()> {
         let mut folders = vec![(BString::default(), commit.tree)];
         while let Some((folder, id)) = folders.pop() {
             for entry in objects.tree(&id)? {
@@ -194,7 +200,13 @@ impl Reader<'_> {
         }
     }
 
-    fn entry<R: Read>(&self, entry: &tar::Entry<'_, R>, content: Vec<u8>, pax: Pax, listing: &mut Listing) {
+    fn entry<R: Read>(
+        &self,
+        entry: &tar::Entry<'_, R>,
+        content: Vec<u8>,
+        pax: Pax,
+        listing: &mut Listing,
+    ) {
         let header = entry.header();
         let full = pax.path.unwrap_or_else(|| header.path_bytes().into_owned().into());
         let Some(path) = full.strip_prefix(self.prefix.as_bytes()) else {
@@ -216,7 +228,8 @@ impl Reader<'_> {
             let words = format!("has type and mode {shape:?}, not {expected:?}");
             return listing.0.push(says(&path, &words));
         }
-        let link = || pax.link.or_else(|| header.link_name_bytes().map(|name| name.into_owned().into()));
+        let link =
+            || pax.link.or_else(|| header.link_name_bytes().map(|name| name.into_owned().into()));
         let content = match mode {
             EntryMode::File | EntryMode::Executable => content,
             EntryMode::Symlink => link().unwrap_or_default().into(),
@@ -237,7 +250,10 @@ fn expected_shape(mode: EntryMode) -> (EntryType, u32) {
 }
 
 /// Reads to the end, which checks length and checksum, and looks for bytes that unpackers would not agree on.
-fn rest_is_empty<R: std::io::BufRead>(mut gunzip: GzDecoder<R>, listing: &mut Listing) -> std::io::Result<()> {
+fn rest_is_empty<R: std::io::BufRead>(
+    mut gunzip: GzDecoder<R>,
+    listing: &mut Listing,
+) -> std::io::Result<()> {
     let mut rest = Vec::new();
     gunzip.read_to_end(&mut rest)?;
     let mut after = gunzip.into_inner();

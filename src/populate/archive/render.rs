@@ -30,7 +30,12 @@ pub(super) struct Renderer<'a> {
 
 impl<'a> Renderer<'a> {
     /// Returns a renderer with its own access to the objects.
-    pub(super) fn new(objects: Objects, commit: &'a Commit, headers: Headers, prefix: &'a BStr) -> Self {
+    pub(super) fn new(
+        objects: Objects,
+        commit: &'a Commit,
+        headers: Headers,
+        prefix: &'a BStr,
+    ) -> Self {
         Renderer { objects, commit, headers, prefix, blob: Vec::new() }
     }
 
@@ -43,7 +48,12 @@ impl<'a> Renderer<'a> {
     }
 
     /// Appends an entry: headers, content, padding.
-    pub(super) fn entry(&mut self, tar: &mut Vec<u8>, notes: &mut Notes, entry: &Entry) -> Result<()> {
+    pub(super) fn entry(
+        &mut self,
+        tar: &mut Vec<u8>,
+        notes: &mut Notes,
+        entry: &Entry,
+    ) -> Result<()> {
         let mut path = self.prefix.to_owned();
         path.extend_from_slice(&entry.path);
         match entry.what {

@@ -134,22 +134,24 @@ impl Expander<'_> {
             b'n' => self.add(b"\n", 1),
             b'x' => Ok(self.hex_byte(&text[1..])),
             b'C' => color(text),
-            b'w' | b'<' | b'>' if text[1..].trim_start_with(|c| "<>|".contains(c)).starts_with(b"(") => {
+            b'w' | b'<' | b'>'
+                if text[1..].trim_start_with(|c| "<>|".contains(c)).starts_with(b"(") =>
+            {
                 Err(unsupported(text))
             }
             b'(' => self.in_parentheses(text),
             b'H' | b'h' | b'T' | b't' | b'P' | b'p' => self.ids(*letter),
             b'm' => self.add(b">", 1),
-            b'd' | b'D' => self.from_refs(1),
+            b'd' | b'D' => self.ref_words(1),
             b'g' => Ok(if text.get(1).is_some_and(|b| b"dDsnNeE".contains(b)) { 2 } else { 0 }),
             b'G' => self.signature(text),
             b'N' | b'S' => Ok(0),
-            _ => self.from_text(*letter, text),
+            _ => self.commit_words(*letter, text),
         }
     }
 
     /// The placeholders for which git reads the commit's text; unknown ones are among them.
-    fn from_text(&mut self, letter: u8, text: &[u8]) -> Taken {
+    fn commit_words(&mut self, letter: u8, text: &[u8]) -> Taken {
         if !message::can_be_read(self.commit) {
             return Err(unsupported(text));
         }
@@ -172,7 +174,7 @@ impl Expander<'_> {
         Ok(taken)
     }
 
-    fn from_refs(&mut self, taken: usize) -> Taken {
+    fn ref_words(&mut self, taken: usize) -> Taken {
         self.names_refs = true;
         Ok(taken)
     }
@@ -190,9 +192,9 @@ impl Expander<'_> {
         }
         if text.starts_with(b"(decorate") {
             let end = text.find_byte(b')').map_or(0, |end| end + 1);
-            return self.from_refs(end);
+            return self.ref_words(end);
         }
-        self.from_text(b'(', text)
+        self.commit_words(b'(', text)
     }
 
     /// Without tags `git describe` finds nothing, so the one that git allows becomes nothing.

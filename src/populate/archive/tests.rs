@@ -1,5 +1,6 @@
 //! The archive against `git archive`, byte for byte.
 
+mod random;
 mod world;
 
 use std::io::{Read, Write};
@@ -8,7 +9,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bstr::{BString, ByteSlice};
-use proptest::prelude::*;
 
 use super::{Written, prove, write, write_tar};
 use crate::git::{Commit, Store, Trust};
@@ -31,8 +31,10 @@ fn refusal_of<T: std::fmt::Debug>(result: Result<T>) -> (&'static str, String) {
 }
 
 fn first_difference(left: &[u8], right: &[u8]) -> String {
-    let at = left.iter().zip(right).position(|(a, b)| a != b).unwrap_or(left.len().min(right.len()));
-    let around = |bytes: &[u8]| bytes[at / 512 * 512..].iter().take(700).copied().collect::<Vec<_>>();
+    let at =
+        left.iter().zip(right).position(|(a, b)| a != b).unwrap_or(left.len().min(right.len()));
+    let around =
+        |bytes: &[u8]| bytes[at / 512 * 512..].iter().take(700).copied().collect::<Vec<_>>();
     format!("at {at}\nours: {}\ngit's: {}", around(left).as_bstr(), around(right).as_bstr())
 }
 
@@ -139,7 +141,10 @@ fn export_ignore_hides_what_git_hides() {
         file("sp ace", "11"),
         file("neg", "12"),
         file("value", "13"),
-        file("nest/.gitattributes", "*.c export-ignore\n!*.h export-ignore\n[attr]no export-ignore\nz no\n"),
+        file(
+            "nest/.gitattributes",
+            "*.c export-ignore\n!*.h export-ignore\n[attr]no export-ignore\nz no\n",
+        ),
         file("nest/a.c", "14"),
         file("nest/a.h", "15"),
         file("nest/z", "16"),
@@ -151,7 +156,10 @@ fn export_ignore_hides_what_git_hides() {
         file("bom/x", "19"),
         file("crlf/.gitattributes", "x export-ignore\r\ny export-ignore\r\n"),
         file("crlf/x", "20"),
-        file("long/.gitattributes", format!("x export-ignore {}\ny export-ignore\n", "a ".repeat(1100))),
+        file(
+            "long/.gitattributes",
+            format!("x export-ignore {}\ny export-ignore\n", "a ".repeat(1100)),
+        ),
         file("long/x", "21"),
         file("long/y", "22"),
         file("nul/.gitattributes", "x export-ignore\0\ny export-ignore\n"),
@@ -196,15 +204,42 @@ fn texts() -> Vec<(&'static str, Vec<u8>)> {
 #[test]
 fn worktree_conversion_is_gits() {
     let wishes = [
-        "text", "-text", "text=auto", "text=input", "text=other", "eol=crlf", "eol=lf", "text eol=crlf",
-        "text=auto eol=crlf", "text=auto eol=lf", "-text eol=crlf", "text=input eol=crlf", "crlf", "-crlf",
-        "crlf=input", "crlf=auto eol=crlf", "text=other crlf eol=crlf", "-crlf eol=crlf", "binary eol=crlf",
-        "ident", "ident eol=crlf", "ident=yes", "filter=lfs", "working-tree-encoding=UTF-16",
-        "working-tree-encoding=utf-16le", "working-tree-encoding=UTF-16BE eol=crlf text",
-        "working-tree-encoding=UTF-16LE-BOM", "working-tree-encoding=UTF-16BE-BOM ident",
-        "working-tree-encoding=UTF-32", "working-tree-encoding=UTF-32BE", "working-tree-encoding=UTF-32LE",
-        "working-tree-encoding=ISO-8859-1", "working-tree-encoding=ascii", "working-tree-encoding=utf8",
-        "working-tree-encoding=", "working-tree-encoding=latin1 export-subst",
+        "text",
+        "-text",
+        "text=auto",
+        "text=input",
+        "text=other",
+        "eol=crlf",
+        "eol=lf",
+        "text eol=crlf",
+        "text=auto eol=crlf",
+        "text=auto eol=lf",
+        "-text eol=crlf",
+        "text=input eol=crlf",
+        "crlf",
+        "-crlf",
+        "crlf=input",
+        "crlf=auto eol=crlf",
+        "text=other crlf eol=crlf",
+        "-crlf eol=crlf",
+        "binary eol=crlf",
+        "ident",
+        "ident eol=crlf",
+        "ident=yes",
+        "filter=lfs",
+        "working-tree-encoding=UTF-16",
+        "working-tree-encoding=utf-16le",
+        "working-tree-encoding=UTF-16BE eol=crlf text",
+        "working-tree-encoding=UTF-16LE-BOM",
+        "working-tree-encoding=UTF-16BE-BOM ident",
+        "working-tree-encoding=UTF-32",
+        "working-tree-encoding=UTF-32BE",
+        "working-tree-encoding=UTF-32LE",
+        "working-tree-encoding=ISO-8859-1",
+        "working-tree-encoding=ascii",
+        "working-tree-encoding=utf8",
+        "working-tree-encoding=",
+        "working-tree-encoding=latin1 export-subst",
     ];
     let mut items = Vec::new();
     for (number, wish) in wishes.iter().enumerate() {
@@ -238,8 +273,11 @@ fn export_subst_is_expanded_as_git_does_without_refs() {
     ];
     for message in messages {
         let world = World::new();
-        let items =
-            [file(".gitattributes", "* export-subst\n"), file("version", PLACEHOLDERS), file("z", "")];
+        let items = [
+            file(".gitattributes", "* export-subst\n"),
+            file("version", PLACEHOLDERS),
+            file("z", ""),
+        ];
         let root = world.commit_with(&items, message, "1112911993 +0530", &[]);
         same_in(&world, &root);
         let child = world.commit_with(&items, message, "951827696 -0730", &[&root]);
@@ -253,10 +291,21 @@ fn export_subst_is_expanded_as_git_does_without_refs() {
 #[test]
 fn one_describe_is_expanded_in_an_archive_and_it_is_the_first() {
     for describe in [
-        "%(describe)", "%(describe:tags)", "%(describe:tags=true,match=v*)", "%(describe:abbrev=4)",
-        "%(describe:abbrev=x)", "%(describe:other)", "%(describe:match=)", "%(describe", "%(describex)",
-        "%(describe:tags=maybe)", "%(describe:tags=maybe,tags)", "%(describe:tags,)", "%(describe:tags=2)",
-        "%(describe:exclude=*rc*,tags)", "%(describe:)",
+        "%(describe)",
+        "%(describe:tags)",
+        "%(describe:tags=true,match=v*)",
+        "%(describe:abbrev=4)",
+        "%(describe:abbrev=x)",
+        "%(describe:other)",
+        "%(describe:match=)",
+        "%(describe",
+        "%(describex)",
+        "%(describe:tags=maybe)",
+        "%(describe:tags=maybe,tags)",
+        "%(describe:tags,)",
+        "%(describe:tags=2)",
+        "%(describe:exclude=*rc*,tags)",
+        "%(describe:)",
     ] {
         let content = format!("a $Format:{describe}$ b $Format:{describe}$ c\n");
         let written = same_as_git(&[
@@ -272,7 +321,9 @@ fn one_describe_is_expanded_in_an_archive_and_it_is_the_first() {
 
 #[test]
 fn placeholders_without_a_fixed_answer_are_refused_by_name() {
-    for placeholder in ["%ar", "%ch", "%w(10,2)", "%<(20)", "%>|(4)", "%(trailers:key=x)", "%C(always,red)"] {
+    for placeholder in
+        ["%ar", "%ch", "%w(10,2)", "%<(20)", "%>|(4)", "%(trailers:key=x)", "%C(always,red)"]
+    {
         let world = World::new();
         let id = world.commit(&[
             file(".gitattributes", "* export-subst\n"),
@@ -296,7 +347,8 @@ fn latin_1_commits_are_read_by_their_encoding() {
         file("bytes", b"\xff $Format:%an$ \xff".to_vec()),
     ];
     let id = world.commit_raw(&items, |tree| {
-        let mut raw = format!("tree {tree}\nauthor J\u{f6} <j@x> 1 +0000\ncommitter C <c@y> 2 +0000\n");
+        let mut raw =
+            format!("tree {tree}\nauthor J\u{f6} <j@x> 1 +0000\ncommitter C <c@y> 2 +0000\n");
         raw += "encoding ISO-8859-1\n\ngr\u{fc}n\n\nB\u{f6}dy\n";
         raw.chars().map(|c| u8::try_from(u32::from(c)).expect("Latin-1")).collect()
     });
@@ -308,10 +360,13 @@ fn commit_times_out_of_the_ordinary_are_git_s_or_refused() {
     let with_time = |world: &World, time: &str| {
         let items = [file(".gitattributes", "v export-subst\n"), file("v", "$Format:%at$")];
         world.commit_raw(&items, |tree| {
-            format!("tree {tree}\nauthor A <a@x> 5 +0000\ncommitter C <c@y> {time}\n\nm\n").into_bytes()
+            format!("tree {tree}\nauthor A <a@x> 5 +0000\ncommitter C <c@y> {time}\n\nm\n")
+                .into_bytes()
         })
     };
-    for time in ["0 +0000", "8589934591 +0000", "8589934592 +0000", "99999999999 +0000", "12x +0000", "x"] {
+    for time in
+        ["0 +0000", "8589934591 +0000", "8589934592 +0000", "99999999999 +0000", "12x +0000", "x"]
+    {
         let world = World::new();
         let id = with_time(&world, time);
         same_in(&world, &id);
@@ -326,7 +381,9 @@ fn commit_times_out_of_the_ordinary_are_git_s_or_refused() {
 
 #[test]
 fn encodings_that_cannot_be_exact_are_refused() {
-    for wish in ["working-tree-encoding=SHIFT-JIS", "working-tree-encoding", "-working-tree-encoding"] {
+    for wish in
+        ["working-tree-encoding=SHIFT-JIS", "working-tree-encoding", "-working-tree-encoding"]
+    {
         let world = World::new();
         let id = world.commit(&[file(".gitattributes", format!("x {wish}\n")), file("x", "x\n")]);
         let (store, commit) = world.open(&id);
@@ -351,10 +408,14 @@ fn some_megabytes() -> Vec<Item> {
             *x = x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             Some(if *x >> 30 == 0 { (*x >> 16) as u8 } else { b'a' + (*x >> 28) as u8 })
         };
-        std::iter::successors(Some(seed), |x| Some(*x)).scan(seed, |x, _| step(x)).take(length).collect()
+        std::iter::successors(Some(seed), |x| Some(*x))
+            .scan(seed, |x, _| step(x))
+            .take(length)
+            .collect()
     };
-    let mut items: Vec<Item> =
-        (0..400).map(|n| file(format!("d{}/f{n}", n % 7), noise(n, 5_000 + n as usize * 37))).collect();
+    let mut items: Vec<Item> = (0..400)
+        .map(|n| file(format!("d{}/f{n}", n % 7), noise(n, 5_000 + n as usize * 37)))
+        .collect();
     items.push(file("large", noise(7, 3_000_000)));
     items.push(file("z", "after"));
     items
@@ -382,7 +443,12 @@ fn the_hash_and_the_size_are_those_of_the_file() {
     let (packed, written) = archive(&store, &commit, 2).expect("it is archived");
     assert_eq!(written.sha512, world.sha512sum(&packed));
     let gzip = world.gzip(&gunzip(&packed));
-    assert!(packed.len() * 100 <= gzip.len() * 101, "{} against {}", packed.len(), gzip.len());
+    assert!(
+        packed.len() * 100 <= gzip.len() * 101,
+        "{} against {}",
+        packed.len(),
+        gzip.len()
+    );
     assert!(gunzip(&packed) == world.gunzip(&packed), "gzip reads it");
 }
 
@@ -392,7 +458,8 @@ fn progress_ends_at_the_length_of_the_stream() {
     let (store, commit) = world.open(&world.commit(&some_megabytes()));
     let mut seen = Vec::new();
     let mut note = |packed| seen.push(packed);
-    let written = write(&store, &commit, PREFIX, &mut Vec::new(), 2, Some(&mut note)).expect("written");
+    let written =
+        write(&store, &commit, PREFIX, &mut Vec::new(), 2, Some(&mut note)).expect("written");
     assert!(seen.is_sorted());
     assert_eq!(seen.last(), Some(&written.tar_size));
 }
@@ -456,9 +523,15 @@ fn a_proof_fails_for_any_difference_and_names_it() {
     let tar = gunzip(&good);
     let cases: [(Vec<u8>, &str); 4] = [
         (world::without_entry(&tar, "hello-1.0/b"), "`b` is missing"),
-        (world::with_renamed_entry(&tar, "hello-1.0/b", "hello-1.0/c"), "`c` is in the archive and not"),
+        (
+            world::with_renamed_entry(&tar, "hello-1.0/b", "hello-1.0/c"),
+            "`c` is in the archive and not",
+        ),
         (world::with_content(&tar, "hello-1.0/b", b'x'), "`b` has other content"),
-        (world::with_content(&tar, "hello-1.0/v", b'x'), "`v` is not what its attributes make"),
+        (
+            world::with_content(&tar, "hello-1.0/v", b'x'),
+            "`v` is not what its attributes make",
+        ),
     ];
     for (tar, expected) in cases {
         let packed = world.gzip(&tar);
@@ -466,7 +539,8 @@ fn a_proof_fails_for_any_difference_and_names_it() {
         assert_eq!(code, "tree-identity");
         assert!(message.contains(expected), "{expected}: {message}");
     }
-    let (_, message) = refusal_of(prove(&good[..good.len() - 9], &store, &commit, &written, PREFIX));
+    let (_, message) =
+        refusal_of(prove(&good[..good.len() - 9], &store, &commit, &written, PREFIX));
     assert!(message.contains("cannot be read to its end"), "{message}");
     let longer = [&good[..], b"more"].concat();
     let (_, message) = refusal_of(prove(&longer[..], &store, &commit, &written, PREFIX));
@@ -512,67 +586,4 @@ fn a_slow_reader_is_waited_for() {
     let mut tar = Vec::new();
     flate2::read::GzDecoder::new(&slow.0[..]).read_to_end(&mut tar).expect("it is gzip");
     assert!(tar == world.git_archive(&commit.id.to_string(), PREFIX));
-}
-
-fn some_name() -> impl Strategy<Value = Vec<u8>> {
-    prop_oneof![
-        4 => "[a-d]{1,3}(\\.[ch])?".prop_map(String::into_bytes),
-        1 => prop::collection::vec(prop::sample::select(b" \"\\\n\xff*[]?!#-a".to_vec()), 1..6),
-        1 => (60usize..200).prop_map(|length| vec![b'n'; length]),
-    ]
-}
-
-fn some_path() -> impl Strategy<Value = Vec<u8>> {
-    prop::collection::vec(some_name(), 1..4).prop_map(|names| names.join(&b'/'))
-}
-
-fn some_attributes() -> impl Strategy<Value = String> {
-    let pattern = prop_oneof![
-        "[a-d*?/]{1,4}(\\.[ch])?/?",
-        Just("*.c".to_owned()),
-        Just("**/a".to_owned()),
-        Just("a/**".to_owned()),
-        Just("[a-c]*".to_owned()),
-        Just("[!a]".to_owned()),
-        Just("\\a".to_owned()),
-        Just("\"a\\142\"".to_owned()),
-    ];
-    let wish = prop::sample::select(vec![
-        "export-ignore", "-export-ignore", "!export-ignore", "export-subst", "-export-subst", "text", "-text",
-        "text=auto", "eol=crlf", "eol=lf", "binary", "ident", "-ident", "crlf", "-crlf", "mine", "-mine",
-        "working-tree-encoding=UTF-16", "!working-tree-encoding", "filter=x", "-bad name", "a=b=c",
-    ]);
-    let line = (pattern, prop::collection::vec(wish, 0..4))
-        .prop_map(|(pattern, wishes)| format!("{pattern} {}\n", wishes.join(" ")));
-    let own_macro = Just("[attr]mine ident eol=crlf -text\n".to_owned());
-    prop::collection::vec(prop_oneof![8 => line, 1 => own_macro], 0..6).prop_map(|lines| lines.concat())
-}
-
-fn some_item() -> impl Strategy<Value = Item> {
-    let content = prop_oneof![
-        Just(b"one\ntwo $Id$\n".to_vec()),
-        Just(b"$Format:%H %s %d$\r\n".to_vec()),
-        Just("gr\u{fc}n\n".as_bytes().to_vec()),
-        prop::collection::vec(any::<u8>(), 0..600),
-    ];
-    prop_oneof![
-        6 => (some_path(), content).prop_map(|(path, content)| file(path, content)),
-        1 => (some_path(), Just("run\n")).prop_map(|(path, content)| executable(path, content)),
-        1 => (some_path(), some_path()).prop_map(|(path, target)| link(path, target)),
-        1 => some_path().prop_map(submodule),
-        2 => some_attributes().prop_map(|content| file(".gitattributes", content)),
-        3 => (some_path(), some_attributes()).prop_map(|(mut folder, content)| {
-            folder.extend_from_slice(b"/.gitattributes");
-            file(folder, content)
-        }),
-    ]
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn random_trees_are_archived_as_git_does(items in prop::collection::vec(some_item(), 0..24)) {
-        same_as_git(&items);
-    }
 }

@@ -39,7 +39,10 @@ pub(super) enum What {
     /// A folder, or a submodule, which an archive shows as an empty one.
     Folder,
     Link,
-    File { executable: bool, treatment: Treatment },
+    File {
+        executable: bool,
+        treatment: Treatment,
+    },
 }
 
 /// What may be done to a file's content.
@@ -228,7 +231,9 @@ fn check_names(folder: &BString, entries: &[TreeEntry]) -> Result<()> {
     for entry in entries {
         let fault = match entry.name.as_slice() {
             b"" | b"." | b".." => "is no name for an entry",
-            name if name.eq_ignore_ascii_case(b".git") => "could be read as a repository's own data",
+            name if name.eq_ignore_ascii_case(b".git") => {
+                "could be read as a repository's own data"
+            }
             name if name.contains(&b'/') => "has a slash inside",
             _ if !names.insert(entry.name.as_bstr()) => "is there twice",
             _ => continue,

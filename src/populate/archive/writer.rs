@@ -118,7 +118,8 @@ impl<'a, 'p> Writer<'a, 'p> {
     }
 
     fn next_arrival(&self, wants_piece: bool) -> Result<Arrival> {
-        let gave_up = || Problem::permanent("archive-not-written", "a worker stopped by a fault of ours");
+        let gave_up =
+            || Problem::permanent("archive-not-written", "a worker stopped by a fault of ours");
         self.crew.next_arrival(wants_piece).ok_or_else(gave_up)?
     }
 

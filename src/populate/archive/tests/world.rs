@@ -35,7 +35,12 @@ pub(super) fn submodule(path: impl Into<Vec<u8>>) -> Item {
 fn hermetic(program: &str, folder: &Path) -> Command {
     let mut command = Command::new(program);
     let path = std::env::var_os("PATH").unwrap_or_default();
-    command.env_clear().env("PATH", path).env("HOME", folder).env("LC_ALL", "C").env("TZ", "UTC");
+    command
+        .env_clear()
+        .env("PATH", path)
+        .env("HOME", folder)
+        .env("LC_ALL", "C")
+        .env("TZ", "UTC");
     command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null");
     command.env("GIT_ATTR_NOSYSTEM", "1").current_dir(folder);
     command
@@ -50,7 +55,11 @@ fn run(command: &mut Command, input: &[u8]) -> Vec<u8> {
         scope.spawn(move || stdin.write_all(input));
         child.wait_with_output().expect("it can be waited for")
     });
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     output.stdout
 }
 
@@ -64,7 +73,17 @@ pub(super) fn head_of(folder: &Path) -> String {
 
 pub(super) fn git_archive_in(folder: &Path, id: &str, prefix: &str) -> Vec<u8> {
     let prefix = format!("--prefix={prefix}");
-    run(hermetic("git", folder).args(["-c", "core.abbrev=12", "archive", "--format=tar", &prefix, id]), b"")
+    run(
+        hermetic("git", folder).args([
+            "-c",
+            "core.abbrev=12",
+            "archive",
+            "--format=tar",
+            &prefix,
+            id,
+        ]),
+        b"",
+    )
 }
 
 pub(super) fn gunzip(packed: &[u8]) -> Vec<u8> {
@@ -203,7 +222,9 @@ fn quoted(path: &[u8]) -> Vec<u8> {
 fn entry_at(tar: &[u8], path: &str) -> (usize, usize) {
     let is_it = |at: &usize| {
         let header = &tar[*at..];
-        header.starts_with(path.as_bytes()) && header[path.len()] == 0 && &header[257..262] == b"ustar"
+        header.starts_with(path.as_bytes())
+            && header[path.len()] == 0
+            && &header[257..262] == b"ustar"
     };
     let at = (0..tar.len() - 512).step_by(512).find(is_it).expect("the entry is there");
     let digits = std::str::from_utf8(&tar[at + 124..at + 135]).expect("sizes are digits");

@@ -1,0 +1,50 @@
+//! One archive written, read back and proved: what `benches/archive.sh` measures.
+//!
+//! `archive write|prove REPOSITORY fetched|in-place FILE WORKERS`; `write` only writes FILE, `prove` does
+//! the same and then proves it. Run without arguments, as `cargo bench` does, it only says so.
+
+use std::error::Error;
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use lockkeeper::git::{Store, Trust};
+use lockkeeper::populate::archive::{prove, write};
+
+const PREFIX: &str = "bench-1/";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> =
+        std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
+    let [action, repository, trust, file, workers] = &arguments[..] else {
+        println!("run benches/archive.sh");
+        return Ok(());
+    };
+    let trust = if trust == "in-place" { Trust::InPlace } else { Trust::Fetched };
+    let store = Store::open(Path::new(repository), trust)?;
+    let commit = store.objects().commit(&head(repository)?.parse()?)?;
+    let mut out = BufWriter::new(File::create(file)?);
+    let written = write(&store, &commit, PREFIX, &mut out, workers.parse()?, None)?;
+    if action == "prove" {
+        let start = Instant::now();
+        let identity = prove(File::open(file)?, &store, &commit, &written, PREFIX)?;
+        println!("files {}\nprove {:.3}", identity.files, start.elapsed().as_secs_f64());
+    }
+    println!("size {}\nsha512 {}\npeak {}", written.size, written.sha512, peak_mebibytes()?);
+    Ok(())
+}
+
+fn head(repository: &str) -> Result<String, Box<dyn Error>> {
+    let output =
+        Command::new("git").args(["--git-dir", repository, "rev-parse", "HEAD"]).output()?;
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
+/// Reads the highest memory use so far from the kernel.
+fn peak_mebibytes() -> Result<u64, Box<dyn Error>> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
+    Ok(line.trim().trim_end_matches(" kB").trim().parse::<u64>()?.div_ceil(1024))
+}
