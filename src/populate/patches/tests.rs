@@ -1,6 +1,7 @@
 //! Every kind of change against git, GNU patch and our own applier.
 
 mod mails;
+mod pinned;
 mod series;
 
 use bstr::ByteSlice;
