@@ -1,11 +1,13 @@
-//! Writes the patches between two commits to standard output, and says on standard error what it took.
+//! Writes the patches of a list of commits to standard output, and says on standard error what it took.
 //!
 //! ```text
-//! patch_series REPOSITORY BASE TIP [--workers N] [--cache FOLDER] [--apply] [--repeat]
+//! patch_series REPOSITORY FILE [--workers N] [--cache FOLDER] [--apply] [--repeat]
 //! ```
 //!
-//! BASE and TIP are full commit ids. `--apply` also applies the series to BASE and compares trees;
-//! `--repeat` times the series alone, twice in one process. `benches/patches.sh` runs it.
+//! FILE lists full commit ids, oldest first, one a line; each is compared with its first parent. For the
+//! first-parent line from a tag: `git rev-list --first-parent --reverse TAG..TIP`. `--apply` also applies the
+//! series to where it starts from and compares trees; `--repeat` writes it twice in one process and times
+//! the second. `benches/patches.sh` runs it.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -20,8 +22,7 @@ type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
 
 struct Arguments {
     repository: PathBuf,
-    base: ObjectId,
-    tip: ObjectId,
+    commits: Vec<ObjectId>,
     workers: usize,
     cache: Option<PatchCache>,
     apply: bool,
@@ -33,7 +34,7 @@ fn main() -> Fallible<()> {
     let start = Instant::now();
     let store = Store::open(&arguments.repository, Trust::Fetched)?;
     let objects = store.objects();
-    let steps = line(&objects, arguments.base, arguments.tip)?;
+    let steps = steps(&objects, &arguments.commits)?;
     let walked = start.elapsed();
     let mut made = write(&store, &steps, &arguments)?;
     let written = start.elapsed();
@@ -45,7 +46,7 @@ fn main() -> Fallible<()> {
     made.patches.iter().try_for_each(|patch| out.write_all(&patch.bytes))?;
     out.flush()?;
     eprintln!(
-        "{} commits walked in {walked:.1?}, {} patches in {:.1?}, {}",
+        "{} commits read in {walked:.1?}, {} patches in {:.1?}, {}",
         steps.len(),
         made.patches.len(),
         written - walked,
@@ -59,10 +60,12 @@ fn main() -> Fallible<()> {
 
 fn arguments() -> Fallible<Arguments> {
     let mut words = std::env::args().skip(1);
-    let mut next = || words.next().ok_or("usage: patch_series REPOSITORY BASE TIP …");
-    let (repository, base, tip) = (next()?.into(), next()?.parse()?, next()?.parse()?);
+    let mut next = || words.next().ok_or("usage: patch_series REPOSITORY FILE …");
+    let repository = next()?.into();
+    let list = std::fs::read_to_string(next()?)?;
+    let commits = list.lines().map(str::parse).collect::<Result<_, _>>()?;
     let mut arguments =
-        Arguments { repository, base, tip, workers: 2, cache: None, apply: false, repeat: false };
+        Arguments { repository, commits, workers: 2, cache: None, apply: false, repeat: false };
     while let Some(word) = words.next() {
         match word.as_str() {
             "--workers" => arguments.workers = words.next().ok_or("--workers N")?.parse()?,
@@ -78,22 +81,19 @@ fn arguments() -> Fallible<Arguments> {
     Ok(arguments)
 }
 
-/// Walks first parents from `tip` to `base`.
-fn line(objects: &Objects, base: ObjectId, tip: ObjectId) -> Fallible<Vec<SeriesStep>> {
-    let mut commits = Vec::new();
-    let mut next = tip;
-    while next != base {
-        let commit = objects.commit(&next)?;
-        next = *commit.parents.first().ok_or("BASE is not on the first-parent line")?;
-        commits.push(commit);
+/// Reads the commits; each step begins where its first parent ended.
+fn steps(objects: &Objects, commits: &[ObjectId]) -> Fallible<Vec<SeriesStep>> {
+    let mut steps: Vec<SeriesStep> = Vec::with_capacity(commits.len());
+    for id in commits {
+        let commit = objects.commit(id)?;
+        let parent = commit.parents.first().ok_or("a commit without parent")?;
+        let base_tree = match steps.last().filter(|last| last.commit.id == *parent) {
+            Some(last) => last.commit.tree,
+            None => objects.commit(parent)?.tree,
+        };
+        steps.push(SeriesStep { base_tree, commit });
     }
-    let mut base_tree = objects.commit(&base)?.tree;
-    let step = |commit: lockkeeper::git::Commit| {
-        let step = SeriesStep { base_tree, commit };
-        base_tree = step.commit.tree;
-        step
-    };
-    Ok(commits.into_iter().rev().map(step).collect())
+    Ok(steps)
 }
 
 fn write(store: &Store, steps: &[SeriesStep], arguments: &Arguments) -> Fallible<Series> {
@@ -117,8 +117,12 @@ fn check(store: &Store, steps: &[SeriesStep], made: &Series) -> Fallible<()> {
     if differences.is_empty() { Ok(()) } else { Err("the trees differ".into()) }
 }
 
+/// The most memory that was in use, mapped packs included, and what of it is our own now.
 fn memory() -> String {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    format!("peak memory {}", peak.unwrap_or("unknown").trim())
+    let value = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap_or("unknown").trim().to_owned()
+    };
+    format!("peak memory {}, own memory {}", value("VmHWM:"), value("RssAnon:"))
 }

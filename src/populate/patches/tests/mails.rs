@@ -156,3 +156,43 @@ fn taken_by_all(world: &World, patch: &Patch, what: &str) {
         assert_eq!(got, Ok(wanted), "{applier}, {what}: {}", patch.bytes.as_bstr());
     }
 }
+
+/// Authors and dates as no tool of today writes them.
+const AUTHORS: &[&[u8]] = &[
+    b" <a@example.com> 1700000000 +0000",
+    b"Name <> 1700000000 +0000",
+    b" <> 1700000000 +0000",
+    b"Name <no-at-sign> 1700000000 +0000",
+    b"a@b c@d <e@f> 1700000000 +0000",
+    b"Name <a b@example.com> 1700000000 +0000",
+    b"N\xe4me <a@example.com> 1700000000 +0000",
+    b"... ;;: <a@example.com> 1700000000 +0000",
+    b"Name <a@example.com> 0 +0000",
+    b"Name <a@example.com> 1700000000 -1159",
+    b"Name <a@example.com> 1700000000 +9999",
+    b"Name <a@example.com> 99999999999999 +0000",
+    b"Name <a@example.com> -5 +0000",
+    b"Name <a@example.com> soon",
+    b"From: x\rSubject: y\x1b <a@example.com> 1700000000 +0000",
+    b"=?UTF-8?q?x?= <a@example.com> 1700000000 +0000",
+];
+
+#[test]
+fn odd_authors_and_dates_never_keep_a_patch_from_applying() {
+    let world = World::new();
+    base(&world);
+    world.write("text", "a\nB\nc\n");
+    world.git(&["add", "text"]);
+    let (tree, parent) = (world.git(&["write-tree"]), world.rev("base").expect("it is there"));
+    for author in AUTHORS {
+        let head = format!("tree {tree}\nparent {parent}\nauthor ");
+        let tail = b"\ncommitter A <a@b> 1 +0000\n\nsubject\n\nbody\n";
+        let raw = [head.as_bytes(), author, tail].concat();
+        let args = ["hash-object", "-t", "commit", "-w", "--literally", "--stdin"];
+        let output = world.run("git", &args, &world.source(), &raw);
+        let id = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        world.git(&["checkout", "-q", "-f", "--detach", &id]);
+        let patch = &world.series("base", "HEAD").patches[0];
+        taken_by_all(&world, patch, &String::from_utf8_lossy(author));
+    }
+}
