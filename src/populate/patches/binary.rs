@@ -19,7 +19,7 @@ const LINE: usize = 52;
 const BLOCK: usize = 16;
 
 /// Above this size no delta is tried: the index of blocks would outgrow the content.
-const DELTA_LIMIT: usize = 32 * 1024 * 1024;
+const DELTA_LIMIT: usize = 8 * 1024 * 1024;
 
 /// Tells whether git takes `content` for binary: a NUL in the first 8,000 bytes.
 pub(super) fn is_binary(content: &[u8]) -> bool {

@@ -32,11 +32,8 @@ pub(super) fn head(commits: &[&Commit]) -> Vec<u8> {
     });
     let body = body.filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n\n");
     let mut text = FIRST_LINE.to_owned();
-    push_author(
-        &mut text,
-        &decoded(first, &first.author.name),
-        &decoded(first, &first.author.mail),
-    );
+    let mail = decoded(first, &first.author.mail);
+    push_author(&mut text, &author_name(&decoded(first, &first.author.name), &mail), &mail);
     text.push_str(&format!("Date: {}\n", date(&first.author)));
     push_subject(&mut text, &subject);
     if needs_encoding(&subject) || !body.is_ascii() {
@@ -73,6 +70,14 @@ fn decoded(commit: &Commit, bytes: &[u8]) -> String {
     clean(&text)
 }
 
+/// Returns a name that `git am` takes: it refuses one of nothing but blanks and punctuation.
+fn author_name(name: &str, mail: &str) -> String {
+    let says_something = |text: &&str| {
+        text.contains(|c: char| !c.is_whitespace() && !".,:;<>\"\\'\u{fffd}".contains(c))
+    };
+    [name, mail].into_iter().find(says_something).unwrap_or("Unknown").to_owned()
+}
+
 /// Replaces control characters other than the tab, which no mail should carry.
 fn clean(text: &str) -> String {
     let harmless = |c: char| c == '\t' || !c.is_control();
@@ -80,12 +85,17 @@ fn clean(text: &str) -> String {
 }
 
 /// Writes the author's time in the author's own offset, as RFC 2822 has it.
+///
+/// `git am` refuses a date before 1970, so such a one becomes the first second of it.
 fn date(author: &Identity) -> String {
     let offset = author.offset.to_str_lossy();
     let number: i64 = offset.parse().unwrap_or(0);
     let local = author.seconds.saturating_add((number / 100 * 60 + number % 100) * 60);
-    let time = jiff::Timestamp::from_second(local).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    format!("{} {offset}", time.strftime("%a, %-d %b %Y %H:%M:%S"))
+    let time = jiff::Timestamp::from_second(local).ok();
+    match time.filter(|_| author.seconds >= 0 && local >= 0) {
+        Some(time) => format!("{} {offset}", time.strftime("%a, %-d %b %Y %H:%M:%S")),
+        None => "Thu, 1 Jan 1970 00:00:00 +0000".to_owned(),
+    }
 }
 
 fn push_author(text: &mut String, name: &str, mail: &str) {
@@ -208,20 +218,11 @@ fn push_body(text: &mut String, body: &str) {
 
 /// Tells whether `git am` or GNU patch could take this line of a message for something else.
 fn is_hostile(line: &str) -> bool {
+    const STARTS: [&str; 10] =
+        ["--- ", "---\t", "+++ ", "*** ", "@@ -", "diff ", "Index:", "Prereq:", "From ", ">From "];
     let line = unindented(line);
-    let starts = [
-        "---",
-        "+++",
-        "***",
-        "@@",
-        "diff ",
-        "Index:",
-        "Prereq:",
-        "GIT binary patch",
-        "From ",
-        ">From ",
-    ];
-    starts.iter().any(|start| line.starts_with(start)) || is_edit_command(line) || is_scissors(line)
+    let starts = STARTS.iter().any(|start| line.starts_with(start));
+    starts || line == "---" || is_edit_command(line) || is_scissors(line)
 }
 
 /// Strips what GNU patch takes for the indentation of a diff: blanks, `X`, and the dashes of RFC 934.
