@@ -190,9 +190,11 @@ pub async fn read_short(
     }
 }
 
-/// What a large answer is measured against while it comes in.
+/// How a large answer is hashed and measured while it comes in.
 #[derive(Debug, Clone, Copy)]
-pub struct SaveLimits {
+pub struct Saving {
+    /// The digest that is computed.
+    pub hash_type: HashType,
     /// The most bytes taken.
     pub cap: u64,
     /// What counts as too slow.
@@ -218,15 +220,15 @@ pub async fn save(
     doing: &str,
     mut response: reqwest::Response,
     file: &mut std::fs::File,
-    (hash_type, limits): (HashType, SaveLimits),
+    saving: Saving,
 ) -> Result<Saved> {
-    let mut hasher = Hasher::new(hash_type);
+    let mut hasher = Hasher::new(saving.hash_type);
     let mut size = 0;
-    let mut pace = Pace::new(limits.low_speed);
+    let mut pace = Pace::new(saving.low_speed);
     while let Some(chunk) = pace.next_chunk(codes, doing, &mut response).await? {
         size += chunk.len() as u64;
-        if size > limits.cap {
-            let message = format!("{doing}: more than {} bytes came", limits.cap);
+        if size > saving.cap {
+            let message = format!("{doing}: more than {} bytes came", saving.cap);
             return Err(Problem::permanent(codes.too_large, message).into());
         }
         hasher.update(&chunk);

@@ -20,7 +20,7 @@ use super::answer::{self, Answer};
 use super::directory::{beside, put_in_place};
 use super::{Archive, Presence, Stored, differs, not_there};
 use crate::digest::{Digest, Sha512};
-use crate::http::{self, Backoff, Codes, LowSpeed, SaveLimits, Timeouts};
+use crate::http::{self, Backoff, Codes, LowSpeed, Saving, Timeouts};
 use crate::names::{FileName, PackageName};
 use crate::outcome::{Problem, Refusal, Result};
 
@@ -431,10 +431,12 @@ impl Fetch<'_> {
         let options = &self.http.options;
         let response = self.ask(&doing).await?;
         let mut temporary = beside(self.destination)?;
-        let limits =
-            SaveLimits { cap: options.download_cap, low_speed: options.timeouts.low_speed };
-        let what = (self.digest.hash_type(), limits);
-        let saved = http::save(&CODES, &doing, response, temporary.as_file_mut(), what).await?;
+        let saving = Saving {
+            hash_type: self.digest.hash_type(),
+            cap: options.download_cap,
+            low_speed: options.timeouts.low_speed,
+        };
+        let saved = http::save(&CODES, &doing, response, temporary.as_file_mut(), saving).await?;
         if saved.digest != *self.digest {
             return Err(differs(self.url.to_string(), &saved.digest, self.digest).into());
         }
