@@ -19,6 +19,8 @@ use crate::outcome::{Fault, Problem, Refusal, Result, printable};
 const CODES: Codes = Codes {
     unreachable: "upstream-unreachable",
     too_slow: "upstream-too-slow",
+    redirects: "upstream-redirects",
+    unauthorized: "upstream-file-refused",
     certificate: "upstream-certificate-invalid",
     too_large: "upstream-file-too-large",
     not_written: "download-not-written",
@@ -180,7 +182,7 @@ async fn ask(rules: &Rules, url: &Url, addresses: &[SocketAddr]) -> Result<Respo
     let request = client.get(url.clone()).header(reqwest::header::ACCEPT_ENCODING, "identity");
     match tokio::time::timeout(rules.timeouts.answer, request.send()).await {
         Ok(response) => Ok(response.map_err(|error| http::request_failed(&CODES, &doing, error))?),
-        Err(_) => Err(http::too_slow(&CODES, &doing, &rules.timeouts.low_speed).into()),
+        Err(_) => Err(http::no_answer(&CODES, &doing, rules.timeouts.answer).into()),
     }
 }
 
