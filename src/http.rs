@@ -108,7 +108,11 @@ pub struct Codes {
     pub unreachable: &'static str,
     /// No answer in time, or a transfer that crawls.
     pub too_slow: &'static str,
-    /// The server's certificate does not pass.
+    /// Too many redirects, or one to where we do not go.
+    pub redirects: &'static str,
+    /// The server does not let us in.
+    pub unauthorized: &'static str,
+    /// The server's certificate does not pass, or none can be checked.
     pub certificate: &'static str,
     /// More bytes than the cap.
     pub too_large: &'static str,
@@ -127,18 +131,44 @@ pub fn client_builder(timeouts: &Timeouts) -> reqwest::ClientBuilder {
 }
 
 /// Says what a failed request failed of, without its address, which the caller names.
-pub fn request_failed(codes: &Codes, doing: &str, error: reqwest::Error) -> Problem {
+pub fn request_failed(codes: &Codes, doing: &str, error: reqwest::Error) -> Fault {
     let error = error.without_url();
-    let words = printable(with_sources(&error), 400);
-    let problem = if certificate_failed(&error) {
-        Problem::permanent(codes.certificate, format!("{doing}: {words}"))
+    let words = format!("{doing}: {}", printable(with_sources(&error), 400));
+    match tls_error(&error) {
+        Some(rustls::Error::InvalidCertificate(_)) => Problem::permanent(codes.certificate, words)
             .hint("give the server's own CA, or have its certificate mended")
-    } else if error.is_timeout() {
-        Problem::temporary(codes.too_slow, format!("{doing}: no answer in time ({words})"))
-    } else {
-        Problem::temporary(codes.unreachable, format!("{doing}: {words}"))
-    };
-    problem.because(error)
+            .because(error)
+            .into(),
+        Some(rustls::Error::AlertReceived(alert)) if turns_us_away(*alert) => {
+            Refusal::new(codes.unauthorized, words)
+                .hint("give a client certificate that this server accepts")
+                .into()
+        }
+        _ if error.is_redirect() => {
+            Problem::permanent(codes.redirects, words).because(error).into()
+        }
+        _ if error.is_builder() => {
+            Problem::permanent(codes.certificate, words).because(error).into()
+        }
+        _ if error.is_timeout() => Problem::temporary(codes.too_slow, words).because(error).into(),
+        _ => Problem::temporary(codes.unreachable, words).because(error).into(),
+    }
+}
+
+/// Tells the alerts that a server sends about a client certificate, or for want of one.
+fn turns_us_away(alert: rustls::AlertDescription) -> bool {
+    use rustls::AlertDescription as Alert;
+    matches!(
+        alert,
+        Alert::CertificateRequired
+            | Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::UnknownCA
+            | Alert::AccessDenied
+    )
 }
 
 /// An error's words and those of the errors underneath, which alone say "connection refused".
@@ -153,18 +183,14 @@ fn with_sources(error: &dyn std::error::Error) -> String {
     words
 }
 
-/// Tells a bad certificate from a broken line: trying again does not mend it.
-fn certificate_failed(error: &reqwest::Error) -> bool {
-    let mut below: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = below {
-        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        let tls = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        if tls.is_some_and(|tls| matches!(tls, rustls::Error::InvalidCertificate(_))) {
-            return true;
-        }
-        below = error.source();
+/// Finds what TLS said, however deep: an I/O error hides the error it wraps from its list of sources.
+fn tls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    if let Some(found) = error.downcast_ref::<rustls::Error>() {
+        return Some(found);
     }
-    false
+    let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    let inside = wrapped.and_then(|inner| tls_error(inner));
+    inside.or_else(|| error.source().and_then(tls_error))
 }
 
 /// Reads a short answer; what is past `cap` bytes is left unread.
@@ -190,9 +216,11 @@ pub async fn read_short(
     }
 }
 
-/// What a large answer is measured against while it comes in.
+/// How a large answer is hashed and measured while it comes in.
 #[derive(Debug, Clone, Copy)]
-pub struct SaveLimits {
+pub struct Saving {
+    /// The digest that is computed.
+    pub hash_type: HashType,
     /// The most bytes taken.
     pub cap: u64,
     /// What counts as too slow.
@@ -218,15 +246,15 @@ pub async fn save(
     doing: &str,
     mut response: reqwest::Response,
     file: &mut std::fs::File,
-    (hash_type, limits): (HashType, SaveLimits),
+    saving: Saving,
 ) -> Result<Saved> {
-    let mut hasher = Hasher::new(hash_type);
+    let mut hasher = Hasher::new(saving.hash_type);
     let mut size = 0;
-    let mut pace = Pace::new(limits.low_speed);
+    let mut pace = Pace::new(saving.low_speed);
     while let Some(chunk) = pace.next_chunk(codes, doing, &mut response).await? {
         size += chunk.len() as u64;
-        if size > limits.cap {
-            let message = format!("{doing}: more than {} bytes came", limits.cap);
+        if size > saving.cap {
+            let message = format!("{doing}: more than {} bytes came", saving.cap);
             return Err(Problem::permanent(codes.too_large, message).into());
         }
         hasher.update(&chunk);
@@ -285,6 +313,12 @@ impl Pace {
 pub fn too_slow(codes: &Codes, doing: &str, low_speed: &LowSpeed) -> Problem {
     let LowSpeed { bytes, window } = low_speed;
     let message = format!("{doing}: fewer than {bytes} bytes moved in {} s", window.as_secs_f32());
+    Problem::temporary(codes.too_slow, message)
+}
+
+/// Says that no answer came.
+pub fn no_answer(codes: &Codes, doing: &str, waited: Duration) -> Problem {
+    let message = format!("{doing}: no answer within {} s", waited.as_secs_f32());
     Problem::temporary(codes.too_slow, message)
 }
 

@@ -20,13 +20,15 @@ use super::answer::{self, Answer};
 use super::directory::{beside, put_in_place};
 use super::{Archive, Presence, Stored, differs, not_there};
 use crate::digest::{Digest, Sha512};
-use crate::http::{self, Backoff, Codes, LowSpeed, SaveLimits, Timeouts};
+use crate::http::{self, Backoff, Codes, LowSpeed, Saving, Timeouts};
 use crate::names::{FileName, PackageName};
-use crate::outcome::{Problem, Refusal, Result};
+use crate::outcome::{Fault, Problem, Refusal, Result};
 
 const CODES: Codes = Codes {
     unreachable: "lookaside-unreachable",
     too_slow: "lookaside-too-slow",
+    redirects: "lookaside-redirects",
+    unauthorized: "lookaside-unauthorized",
     certificate: "lookaside-certificate-invalid",
     too_large: "lookaside-file-too-large",
     not_written: "download-not-written",
@@ -209,9 +211,7 @@ impl Http {
             response = request.timeout(timeouts.total).send() => {
                 Ok(response.map_err(|error| http::request_failed(&CODES, doing, error))?)
             }
-            () = crawls(watched, size, timeouts) => {
-                Err(http::too_slow(&CODES, doing, &timeouts.low_speed).into())
-            }
+            problem = crawls(doing, watched, size, timeouts) => Err(problem.into()),
         }
     }
 
@@ -289,7 +289,7 @@ impl Http {
         let status = response.status().as_u16();
         let body = http::read_short(&CODES, doing, response, ANSWER_CAP);
         let Ok(body) = tokio::time::timeout(self.options.timeouts.answer, body).await else {
-            return Err(http::too_slow(&CODES, doing, &self.options.timeouts.low_speed).into());
+            return Err(http::no_answer(&CODES, doing, self.options.timeouts.answer).into());
         };
         Ok(Answer { status, body: body? })
     }
@@ -319,7 +319,7 @@ impl Http {
     }
 }
 
-fn no_client(error: reqwest::Error) -> Problem {
+fn no_client(error: reqwest::Error) -> Fault {
     http::request_failed(&CODES, "preparing encrypted connections", error)
 }
 
@@ -400,17 +400,23 @@ fn unreadable(path: &Path, error: std::io::Error) -> Problem {
 ///
 /// The two handles share one position: how far the body has been read is how much was sent, but for what
 /// the socket holds.
-async fn crawls(mut watched: std::fs::File, size: u64, timeouts: &Timeouts) {
+async fn crawls(
+    doing: &str,
+    mut watched: std::fs::File,
+    size: u64,
+    timeouts: &Timeouts,
+) -> Problem {
     let LowSpeed { bytes, window } = timeouts.low_speed;
     let mut last = 0;
     loop {
         tokio::time::sleep(window).await;
         let sent = watched.stream_position().unwrap_or(size);
         if sent >= size {
-            return tokio::time::sleep(timeouts.answer).await;
+            tokio::time::sleep(timeouts.answer).await;
+            return http::no_answer(&CODES, doing, timeouts.answer);
         }
-        if sent - last < bytes {
-            return;
+        if sent.saturating_sub(last) < bytes {
+            return http::too_slow(&CODES, doing, &timeouts.low_speed);
         }
         last = sent;
     }
@@ -431,10 +437,12 @@ impl Fetch<'_> {
         let options = &self.http.options;
         let response = self.ask(&doing).await?;
         let mut temporary = beside(self.destination)?;
-        let limits =
-            SaveLimits { cap: options.download_cap, low_speed: options.timeouts.low_speed };
-        let what = (self.digest.hash_type(), limits);
-        let saved = http::save(&CODES, &doing, response, temporary.as_file_mut(), what).await?;
+        let saving = Saving {
+            hash_type: self.digest.hash_type(),
+            cap: options.download_cap,
+            low_speed: options.timeouts.low_speed,
+        };
+        let saved = http::save(&CODES, &doing, response, temporary.as_file_mut(), saving).await?;
         if saved.digest != *self.digest {
             return Err(differs(self.url.to_string(), &saved.digest, self.digest).into());
         }
@@ -447,7 +455,7 @@ impl Fetch<'_> {
         let request = identity_encoding(self.http.clients().await?.download.get(self.url.clone()));
         let asked = tokio::time::timeout(timeouts.answer, request.timeout(timeouts.total).send());
         let Ok(response) = asked.await else {
-            return Err(http::too_slow(&CODES, doing, &timeouts.low_speed).into());
+            return Err(http::no_answer(&CODES, doing, timeouts.answer).into());
         };
         let response = response.map_err(|error| http::request_failed(&CODES, doing, error))?;
         match response.status().as_u16() {

@@ -12,6 +12,8 @@ pub mod directory;
 pub mod http;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tls_tests;
 
 use std::path::Path;
 

@@ -186,6 +186,7 @@ async fn what_a_server_may_do_to_a_store_is_told_by_whose_move_it_is() {
         ("other-digest", "permanent lookaside-digest-differs"),
         ("stored-other", "permanent lookaside-digest-differs"),
         ("half-files", "permanent lookaside-size-differs"),
+        ("circular-download", "permanent lookaside-redirects"),
     ];
     let world = World::new();
     for (behaviour, wanted) in table {

@@ -64,6 +64,8 @@ enum Behaviour {
     Escapes,
     /// Sends uploads elsewhere.
     Redirect,
+    /// Sends downloads round in a circle.
+    CircularDownload,
 }
 
 impl Behaviour {
@@ -90,6 +92,7 @@ impl Behaviour {
             "talkative" => Behaviour::Talkative,
             "escapes" => Behaviour::Escapes,
             "redirect" => Behaviour::Redirect,
+            "circular-download" => Behaviour::CircularDownload,
             name => match name.strip_prefix("page-").and_then(|status| status.parse().ok()) {
                 Some(status) => Behaviour::Page(status),
                 None => panic!("the lookaside server knows no behaviour {name}"),
@@ -379,9 +382,13 @@ async fn download(
     let encoding = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
     shared.log(format!("{method} {} {}", uri.path(), encoding.unwrap_or("-")));
     let relative = Path::new(uri.path().strip_prefix("/repo/pkgs/").unwrap_or("-"));
+    if shared.behaviour() == Behaviour::CircularDownload {
+        let here = [(header::LOCATION, uri.path().to_owned())];
+        return (StatusCode::FOUND, here).into_response();
+    }
+    let stored = shared.folder.join(relative);
     let is_plain = relative.components().all(|part| matches!(part, Component::Normal(_)));
-    let Some(mut content) = is_plain.then(|| fs::read(shared.folder.join(relative)).ok()).flatten()
-    else {
+    let Some(mut content) = is_plain.then(|| fs::read(&stored).ok()).flatten() else {
         return page(404);
     };
     match shared.behaviour() {
@@ -393,9 +400,19 @@ async fn download(
     let length = content.len().to_string();
     let mut response = Response::new(Body::from(content));
     response.headers_mut().insert(header::CONTENT_LENGTH, length.parse().expect("digits"));
+    response.headers_mut().insert(header::LAST_MODIFIED, last_modified(&stored));
     if shared.behaviour() == Behaviour::SaysGzip {
         let gzip = header::HeaderValue::from_static("gzip");
         response.headers_mut().insert(header::CONTENT_ENCODING, gzip);
     }
     response
+}
+
+/// The file's date as web servers write it; clients set it on what they download.
+fn last_modified(path: &Path) -> header::HeaderValue {
+    let modified = fs::metadata(path).and_then(|metadata| metadata.modified());
+    let moment = jiff::Timestamp::try_from(modified.expect("the file was just read"));
+    let moment = moment.expect("file systems know no other years");
+    let text = moment.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    text.parse().expect("a date is a legal header")
 }

@@ -6,6 +6,9 @@
 
 pub mod compression;
 pub mod content;
+pub mod download;
+pub mod network;
+pub mod pin;
 pub mod tarball;
 #[cfg(test)]
 mod tests;
