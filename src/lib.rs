@@ -4,6 +4,7 @@
 
 pub mod config;
 pub mod git;
+pub mod init_spec;
 pub mod names;
 pub mod outcome;
 pub mod populate;
