@@ -177,12 +177,17 @@ fn about(tree: &dyn TreeView, names: &[&str]) -> Result<Option<String>> {
 fn first_paragraph(text: &str) -> Option<String> {
     let text = text.replace("\r\n", "\n");
     let is_prose = |paragraph: &&str| {
-        let first = paragraph.trim_start().chars().next();
+        let start = paragraph.trim_start();
+        let first = start.trim_start_matches(['*', '_', '`']).chars().next();
+        let is_item = start.starts_with("* ");
         let underlined = paragraph
             .lines()
             .skip(1)
             .any(|line| !line.is_empty() && line.chars().all(|c| "=-~^\"*".contains(c)));
-        first.is_some_and(char::is_alphanumeric) && !underlined && paragraph.trim().len() >= 20
+        first.is_some_and(char::is_alphanumeric)
+            && !is_item
+            && !underlined
+            && start.trim().len() >= 20
     };
     let paragraph = text.split("\n\n").find(is_prose)?;
     Some(words::paragraph(&paragraph.replace(['*', '`', '[', ']'], ""))).filter(|p| !p.is_empty())

@@ -216,16 +216,17 @@ cargo test --release --offline
 }
 
 fn go(traits: Traits) -> Recipe {
-    let build = match traits.has_go_vendor {
-        true => "mkdir -p bin\ngo build -mod=vendor -trimpath -o bin/ ./...\n",
-        false => "mkdir -p bin\ngo build -trimpath -o bin/ ./...\n",
-    };
+    let vendor = if traits.has_go_vendor { "-mod=vendor " } else { "" };
+    let build = format!(
+        "mkdir -p bin\ngo build {vendor}-trimpath -buildmode=pie -ldflags=-linkmode=external -o bin/ ./...\n"
+    );
     Recipe {
-        needs: with_compilers(vec!["golang"], traits),
+        // The external linker, gcc's, puts in the build id that debuginfo is found by.
+        needs: with_compilers(vec!["golang"], Traits { has_c: true, ..traits }),
         noarch: false,
         more_needs: "",
         prep: "",
-        build: build.to_owned(),
+        build,
         install: "install -D -m 0755 -t %{buildroot}%{_bindir} bin/*\n",
         check: match traits.has_go_vendor {
             true => "go test -mod=vendor ./...\n",

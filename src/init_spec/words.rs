@@ -9,7 +9,7 @@ const WIDTH: usize = 76;
 /// Returns the text as one line of at most `limit` characters without anything that rpm acts on.
 pub(super) fn line(text: &str, limit: usize) -> String {
     let is_break = |c: char| c.is_whitespace() || c.is_control();
-    let words = text.split(is_break).map(|word| word.replace(acts, ""));
+    let words = text.split(is_break).map(harmless);
     let line = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
     let line = line.trim_start_matches(|c: char| !c.is_alphanumeric());
     match line.char_indices().nth(limit) {
@@ -19,6 +19,13 @@ pub(super) fn line(text: &str, limit: usize) -> String {
             whole_words.trim_end_matches([',', ';', ':', '-', ' ']).to_owned()
         }
     }
+}
+
+/// Returns a word without what rpm acts on; a percentage keeps its meaning.
+fn harmless(word: &str) -> String {
+    let number =
+        word.strip_suffix('%').filter(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+    number.map_or_else(|| word.replace(acts, ""), |number| format!("{number} percent"))
 }
 
 /// Characters that rpm acts on, and those that hide or reorder others.
@@ -39,12 +46,14 @@ pub(super) fn summary(text: &str) -> Option<String> {
 pub(super) fn paragraph(text: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
     for word in line(text, 1200).split(' ') {
+        let first = word.trim_start_matches(['#', '*']);
         match lines.last_mut() {
             Some(last) if last.chars().count() + 1 + word.chars().count() <= WIDTH => {
                 last.push(' ');
                 last.push_str(word);
             }
-            _ => lines.push(word.trim_start_matches(['#', '*']).to_owned()),
+            _ if first.is_empty() => {}
+            _ => lines.push(first.to_owned()),
         }
     }
     lines.join("\n")
@@ -60,16 +69,26 @@ pub(super) fn address(text: &str) -> Option<String> {
         .then(|| text.trim().to_owned())
 }
 
-/// Returns an SPDX expression as it was written, where its characters are those of one.
+/// Returns an SPDX expression as it was written, where it has the form of one: ids with operators between.
+///
+/// A slash between ids is how crates once wrote OR.
 pub(super) fn licence_expression(text: &str) -> Option<String> {
-    let text = text.replace('/', " OR ").split_whitespace().collect::<Vec<_>>().join(" ");
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-.+() ".contains(c);
-    let is_expression = (2..=200).contains(&text.len()) && text.chars().all(plain);
-    let id = |word: &str| !word.contains(' ') || word.contains("-");
-    let words_are_ids = text.split(" OR ").flat_map(|part| part.split(" AND ")).all(|part| {
-        id(part.split(" WITH ").next().unwrap_or_default().trim_matches(['(', ')', ' ']))
-    });
-    (is_expression && words_are_ids).then_some(text)
+    let words: Vec<String> =
+        text.replace('/', " OR ").split_whitespace().map(str::to_owned).collect();
+    let is_operator = |word: &str| ["AND", "OR", "WITH"].contains(&word);
+    let is_id = |word: &str| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-.+()".contains(c);
+        !is_operator(word)
+            && word.chars().all(plain)
+            && word.contains(|c: char| c.is_ascii_alphabetic())
+    };
+    let fits = |(place, word): (usize, &String)| match place % 2 {
+        0 => is_id(word),
+        _ => is_operator(word),
+    };
+    let is_expression = words.len() % 2 == 1 && words.iter().enumerate().all(fits);
+    let text = words.join(" ");
+    (is_expression && text.len() <= 200).then_some(text)
 }
 
 /// Returns a path whose characters mean nothing to rpm, the shell or a glob.
