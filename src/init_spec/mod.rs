@@ -1,9 +1,9 @@
 //! A first spec for a package that has none: the core of `lockkeeper init-spec`.
 //!
-//! 1. [`clues`] looks at the tree: build system, name, version, licence, words about it;
-//! 2. [`licence`] knows well-known licence texts, [`metadata`] the files of each build system;
-//! 3. [`words`] makes a stranger's text harmless in a spec;
-//! 4. [`recipe`] holds the commands of each build system, and [`render`] writes the spec.
+//! 1. `clues` looks at the tree: build system, name, version, licence, words about it;
+//! 2. `licence` knows well-known licence texts, `metadata` the files of each build system;
+//! 3. `words` makes a stranger's text harmless in a spec;
+//! 4. `recipe` holds the commands of each build system, and `render` writes the spec.
 //!
 //! The draft is for a person to review: each guess stands below a comment that begins with `# Review:`. It
 //! uses a distribution's macros only where they are defined, so that any rpm parses it. Everything that

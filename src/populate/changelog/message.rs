@@ -121,7 +121,8 @@ pub(super) fn title(message: &str) -> String {
 /// Returns the title of a pull request, which forges put below the subject of the merge commit.
 fn merged_title(subject: &str, message: &str) -> Option<String> {
     let number = subject.strip_prefix("Merge pull request #");
-    if number.is_none() && !subject.starts_with("Merge branch '") {
+    let others = ["Merge branch '", "Merge commit from fork"];
+    if number.is_none() && !others.iter().any(|start| subject.starts_with(start)) {
         return None;
     }
     let (_, body) = split_subject(message);
