@@ -3,7 +3,7 @@
 //! An entry stands for one publication; its items are the commits since the last one. STRATEGY, the
 //! design's section 4, in this order:
 //!
-//! 1. [`skip changelog]` and `Changelog: none` take a commit out: its author has said so;
+//! 1. `[skip changelog]` and `Changelog: none` take a commit out: its author has said so;
 //! 2. `fixup!`, `squash!` and `amend!` commits go into the commit that they mend (`fold`);
 //! 3. a commit and its revert go, and so does a revert and its own revert (`fold`);
 //! 4. commits that touch packaging paths only go;
