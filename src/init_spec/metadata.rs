@@ -108,27 +108,25 @@ pub(super) fn pyproject_builds(text: &str) -> bool {
     text.lines().any(|line| tables.contains(&line.trim()))
 }
 
-static MESON: LazyLock<Regex> = LazyLock::new(|| compiled(r"(?s)\bproject\s*\((.{0,2000})"));
+static MESON: LazyLock<Regex> = LazyLock::new(|| compiled(r"(?m)^[ \t]*project[ \t]*\("));
 static MESON_NAME: LazyLock<Regex> = LazyLock::new(|| compiled(r"^\s*'([^'\n]*)'"));
-static MESON_VERSION: LazyLock<Regex> =
-    LazyLock::new(|| compiled(r"\A[^)]*?\bversion\s*:\s*'([^'\n]*)'"));
+static MESON_VERSION: LazyLock<Regex> = LazyLock::new(|| compiled(r"\bversion\s*:\s*'([^'\n]*)'"));
 static MESON_LICENCE: LazyLock<Regex> =
-    LazyLock::new(|| compiled(r"\A[^)]*?\blicense\s*:\s*\[?\s*'([^'\n]*)'"));
+    LazyLock::new(|| compiled(r"\blicense\s*:\s*\[?\s*'([^'\n]*)'"));
 
 fn meson(text: &str) -> Metadata {
-    let arguments = first(&MESON, text).unwrap_or_default();
+    let after = MESON.find(text).map_or("", |start| &text[start.end()..]);
+    let arguments = after.split(')').next().unwrap_or_default();
     Raw {
-        name: first(&MESON_NAME, &arguments),
-        version: first(&MESON_VERSION, &arguments),
-        licence: first(&MESON_LICENCE, &arguments),
+        name: first(&MESON_NAME, arguments),
+        version: first(&MESON_VERSION, arguments),
+        licence: first(&MESON_LICENCE, arguments),
         ..Raw::default()
     }
     .checked()
 }
 
-static CMAKE: LazyLock<Regex> = LazyLock::new(|| {
-    compiled(r"(?is)^[ \t]*project\s*\(([^)]{0,2000})\)|\n[ \t]*project\s*\(([^)]{0,2000})\)")
-});
+static CMAKE: LazyLock<Regex> = LazyLock::new(|| compiled(r"(?im)^[ \t]*project[ \t]*\("));
 static CMAKE_NAME: LazyLock<Regex> = LazyLock::new(|| compiled(r#"^\s*"?([A-Za-z0-9._+-]+)"#));
 static CMAKE_VERSION: LazyLock<Regex> =
     LazyLock::new(|| compiled(r#"\bVERSION\s+"?([0-9][^\s")]*)"#));
@@ -136,9 +134,8 @@ static CMAKE_SUMMARY: LazyLock<Regex> = LazyLock::new(|| compiled(r#"\bDESCRIPTI
 static CMAKE_URL: LazyLock<Regex> = LazyLock::new(|| compiled(r#"\bHOMEPAGE_URL\s+"([^"]*)""#));
 
 fn cmake(text: &str) -> Metadata {
-    let found = CMAKE.captures(text);
-    let arguments = found.as_ref().and_then(|found| found.get(1).or(found.get(2)));
-    let arguments = arguments.map_or("", |arguments| arguments.as_str());
+    let after = CMAKE.find(text).map_or("", |start| &text[start.end()..]);
+    let arguments = after.split(')').next().unwrap_or_default();
     Raw {
         name: first(&CMAKE_NAME, arguments),
         version: first(&CMAKE_VERSION, arguments),
