@@ -18,6 +18,7 @@ pub mod http;
 pub mod land;
 pub mod ledger;
 pub mod lookaside;
+pub mod init_spec;
 pub mod names;
 pub mod observe;
 pub mod openpgp;

@@ -15,7 +15,7 @@ use crate::config::TagTrust;
 use crate::names::{NameError, ObjectId, TagName, Version};
 use crate::outcome::{Code, Refusal, printable};
 
-/// How many passed-over tags a refusal lists; the rest is counted.
+/// How many passed-over tags a refusal lists, newest first; the rest is counted.
 const LISTED: usize = 10;
 
 /// A tag that is reachable from the tip.
@@ -251,8 +251,10 @@ fn unsigned_tag(tag: &Usable<'_>, worth: &TagSignature) -> Refusal {
 }
 
 fn no_usable_tag(rules: &TagRules, candidates: &[Candidate]) -> Refusal {
+    let mut newest_first: Vec<_> = candidates.iter().collect();
+    newest_first.sort_by(|a, b| b.seconds.cmp(&a.seconds).then_with(|| a.name.cmp(&b.name)));
     let mut lines = Vec::new();
-    for tag in candidates.iter().take(LISTED) {
+    for tag in newest_first.into_iter().take(LISTED) {
         if let Err(passed_over) = rules.read(tag.name.as_str()) {
             lines.push(format!("  {} {}", printable(tag.name.as_str(), 100), passed_over.why));
         }

@@ -137,7 +137,7 @@ impl Reading<'_> {
     }
 
     fn refusal(&self, parts: &Captures<'_>, numbers: &str) -> Option<PassedOver> {
-        if is_date(numbers) || (parts["numbers"].contains('_') && numbers.split('.').any(is_date)) {
+        if is_date(numbers) || (parts["numbers"].contains('_') && has_date(numbers)) {
             return Some(PassedOver::new(
                 "begins with what looks like a date or a build number; \
                  tags.match can say that it is a version",
@@ -159,6 +159,12 @@ fn shape(parts: &Captures<'_>, numbers: String) -> Shape {
     let patch = text("patch").unwrap_or_default();
     let post = text("post").map(|post| format!(".{post}")).unwrap_or_default();
     Shape { version: format!("{numbers}{letter}{patch}{post}"), prerelease: text("prerelease") }
+}
+
+/// Tells whether numbers that were joined by underscores hold a date: `6_4_20231016`, `2024_01_31`.
+fn has_date(numbers: &str) -> bool {
+    let is_year = |number: &str| number.len() == 4 && number.starts_with(['1', '2']);
+    numbers.split('.').any(is_date) || numbers.split('.').next().is_some_and(is_year)
 }
 
 /// Tells whether the first number is a date (`20240131`, `202401`) or too long for a version.

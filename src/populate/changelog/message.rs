@@ -8,6 +8,8 @@ use regex::Regex;
 const TEXT_LIMIT: usize = 400;
 /// How many bug references an item carries.
 const REFERENCE_LIMIT: usize = 10;
+/// How many are kept for an item at all: a bound on what comparing them can cost.
+const KEPT_REFERENCES: usize = 100;
 
 /// Returns the subject: the lines up to the first blank one, joined, as git's `%s`.
 pub(super) fn subject(message: &str) -> String {
@@ -121,7 +123,8 @@ pub(super) fn title(message: &str) -> String {
 /// Returns the title of a pull request, which forges put below the subject of the merge commit.
 fn merged_title(subject: &str, message: &str) -> Option<String> {
     let number = subject.strip_prefix("Merge pull request #");
-    if number.is_none() && !subject.starts_with("Merge branch '") {
+    let others = ["Merge branch '", "Merge commit from fork"];
+    if number.is_none() && !others.iter().any(|start| subject.starts_with(start)) {
         return None;
     }
     let (_, body) = split_subject(message);
@@ -233,13 +236,14 @@ impl References {
     }
 
     fn resolve(&mut self, token: &str) {
-        if !has(&self.resolved, token) {
+        if self.resolved.len() < KEPT_REFERENCES && !has(&self.resolved, token) {
             self.resolved.push(token.to_owned());
         }
     }
 
     fn name(&mut self, token: &str) {
-        if !has(&self.resolved, token) && !has(&self.named, token) {
+        let known = || has(&self.resolved, token) || has(&self.named, token);
+        if self.named.len() < KEPT_REFERENCES && !known() {
             self.named.push(token.to_owned());
         }
     }

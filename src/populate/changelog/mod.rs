@@ -3,12 +3,12 @@
 //! An entry stands for one publication; its items are the commits since the last one. STRATEGY, the
 //! design's section 4, in this order:
 //!
-//! 1. [`skip changelog]` and `Changelog: none` take a commit out: its author has said so;
-//! 2. `fixup!`, `squash!` and `amend!` commits go into the commit that they mend ([`fold`]);
-//! 3. a commit and its revert go, and so does a revert and its own revert ([`fold`]);
+//! 1. `[skip changelog]` and `Changelog: none` take a commit out: its author has said so;
+//! 2. `fixup!`, `squash!` and `amend!` commits go into the commit that they mend (`fold`);
+//! 3. a commit and its revert go, and so does a revert and its own revert (`fold`);
 //! 4. commits that touch packaging paths only go;
 //! 5. merges go (`per: commit`), or all that is not on the first-parent line does (`per: merge`);
-//! 6. a `Changelog:` trailer replaces the subject, and bug references are appended ([`message`]);
+//! 6. a `Changelog:` trailer replaces the subject, and bug references are appended (`message`);
 //! 7. what is over the limit is counted in a last item.
 //!
 //! Collapsing changes words only, never patches or the release. Every commit is either in an item or in

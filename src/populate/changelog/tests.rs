@@ -336,6 +336,10 @@ fn a_long_history_of_nothing_but_marks_is_done_soon() {
         (0..20_000).map(|number| format!("fixup! thing {}", number % 3)).collect();
     let messages: Vec<_> = messages.iter().map(String::as_str).collect();
     assert_eq!(collapse(&history(&messages), &defaults()).items.len(), 41);
+    let bugs: Vec<_> = (0..100_000).map(|number| format!("#{number}")).collect();
+    let bugs = format!("Fix\n\nResolves: {}\n{}", bugs.join(" "), bugs.join(" rhbz"));
+    let items = collapse(&history(&[&bugs]), &defaults()).items;
+    assert!(items[0].text.len() < 300, "{}", items[0].text.len());
     let same = vec!["Revert \"x\""; 20_000];
     collapse(&history(&same), &defaults());
     assert!(started.elapsed().as_secs() < 20, "took {:?}", started.elapsed());
