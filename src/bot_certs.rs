@@ -45,6 +45,11 @@ impl BotCerts {
         (BotCerts { openpgp: Keyring::new(all, certificates), ssh }, warnings)
     }
 
+    /// Returns no certificates: then no commit is the bot's own.
+    pub fn none() -> BotCerts {
+        BotCerts { openpgp: Keyring::new(Vec::new(), Certificates::default()), ssh: Vec::new() }
+    }
+
     /// Returns the public half of one key: the default where no certificates are given.
     pub fn of(key: &BotKey) -> BotCerts {
         BotCerts::load([("the bot's key", key.public())]).0

@@ -11,6 +11,7 @@ pub mod bot_key;
 pub mod cli;
 pub mod config;
 pub mod decide;
+pub mod demo;
 pub mod digest;
 pub mod gate;
 pub mod git;

@@ -55,8 +55,7 @@ async fn sync(arguments: &Arguments) -> Result<Report> {
     let key = arguments.key.load()?;
     let surroundings = Surroundings::new(&arguments.trust, Some(BotCerts::of(&key)))?;
     let lookaside = arguments.lookaside.open()?;
-    let certs = surroundings.bot_certs().clone();
-    let signer = Signer::new(key, certs, arguments.trust.keyring.clone());
+    let signer = Signer::new(key, surroundings.bot_certs(), arguments.trust.keyring.clone());
     let (name, mail) = (arguments.key.bot_name.as_deref(), arguments.key.bot_mail.as_deref());
     let harbour = Harbour {
         lookaside: &lookaside,

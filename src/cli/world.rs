@@ -1,6 +1,7 @@
 //! Flags that describe the world, shared by the commands, and what is built from them.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use clap::Args;
@@ -129,7 +130,7 @@ pub struct Surroundings {
     mirrors: Mirrors,
     /// The way to remote repositories.
     pub transport: Transport,
-    bot_certs: BotCerts,
+    bot_certs: Arc<BotCerts>,
     keyring: Vec<PathBuf>,
     rules: Rules,
     work: tempfile::TempDir,
@@ -146,7 +147,7 @@ impl Surroundings {
         Ok(Surroundings {
             mirrors: Mirrors::at(cache_folder(flags.cache.as_deref())?.join("mirrors"))?,
             transport: Transport::new()?,
-            bot_certs: bot_certs(&flags.bot_cert, own)?,
+            bot_certs: Arc::new(bot_certs(&flags.bot_cert, own)?),
             keyring: flags.keyring.clone(),
             rules: Rules { accept_rewrite: flags.accept_rewrite, dist: flags.dist.clone() },
             work,
@@ -175,8 +176,8 @@ impl Surroundings {
     }
 
     /// Returns the public halves of the bot's keys.
-    pub fn bot_certs(&self) -> &BotCerts {
-        &self.bot_certs
+    pub fn bot_certs(&self) -> Arc<BotCerts> {
+        Arc::clone(&self.bot_certs)
     }
 
     /// Returns the folder for archives on their way.
@@ -193,7 +194,7 @@ impl Surroundings {
 /// Reads the bot's public halves: those that were named, else its own.
 fn bot_certs(files: &[PathBuf], own: Option<BotCerts>) -> Result<BotCerts> {
     if files.is_empty() {
-        return Ok(own.unwrap_or_default());
+        return Ok(own.unwrap_or_else(BotCerts::none));
     }
     let mut read_files = Vec::new();
     for path in files {

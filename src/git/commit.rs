@@ -160,6 +160,46 @@ fn split_headers(raw: &[u8]) -> (&BStr, &BStr) {
     }
 }
 
+/// Inserts a signature as the last header: `gpgsig`, each further line with a space before it.
+///
+/// What was signed is the object without that header. An object without a message is returned as it is.
+pub fn with_signature(unsigned: &[u8], armour: &str) -> Vec<u8> {
+    let Some(end) = unsigned.find(b"\n\n") else { return unsigned.to_vec() };
+    let mut signed = unsigned[..=end].to_vec();
+    signed.extend_from_slice(b"gpgsig ");
+    signed.extend_from_slice(armour.trim_end().replace('\n', "\n ").as_bytes());
+    signed.extend_from_slice(&unsigned[end..]);
+    signed
+}
+
+/// Returns the object without its signature headers: what another signature can be made over.
+pub fn without_signature(raw: &[u8]) -> Vec<u8> {
+    let (headers, message) = split_headers(raw);
+    let mut kept = Vec::new();
+    let mut in_signature = false;
+    for line in headers.lines() {
+        in_signature = line.starts_with(b"gpgsig") || (in_signature && line.starts_with(b" "));
+        if !in_signature {
+            kept.extend_from_slice(line);
+            kept.push(b'\n');
+        }
+    }
+    kept.push(b'\n');
+    kept.extend_from_slice(message);
+    kept
+}
+
 fn object_id(hex: &[u8]) -> Option<ObjectId> {
     hex.to_str().ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_signature_is_the_last_header() {
+        let signed = with_signature(b"tree 1\nauthor a\n\nsubject\n\nbody\n", "BEGIN\nline\nEND\n");
+        assert_eq!(signed, b"tree 1\nauthor a\ngpgsig BEGIN\n line\n END\n\nsubject\n\nbody\n");
+    }
 }

@@ -8,7 +8,7 @@ use gix::traverse::commit::simple::CommitTimeOrder;
 use super::store::{id_from_gix, id_to_gix};
 use super::{Commit, Kind, Objects, Tag};
 use crate::names::{BranchName, ObjectId, TagName};
-use crate::outcome::{Fault, Refusal, Result, printable};
+use crate::outcome::{Fault, Problem, Refusal, Result, printable};
 
 /// A tag reference and what it leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +82,18 @@ impl Objects {
         let Some(mut reference) = found else { return Ok(None) };
         let target = reference.follow_to_object().map_err(unwalkable)?;
         Ok(Some(id_from_gix(&target)))
+    }
+
+    /// Points a reference at an object, wherever it pointed before.
+    ///
+    /// # Errors
+    /// Fails where the repository cannot be written.
+    pub fn set_reference(&self, name: &str, id: &ObjectId) -> Result<()> {
+        use gix::refs::transaction::PreviousValue;
+        let set = self.repository.reference(name, id_to_gix(id), PreviousValue::Any, "lockkeeper");
+        set.map(drop).map_err(|error| {
+            Problem::permanent("reference-not-written", format!("cannot set {name}: {error}")).into()
+        })
     }
 
     /// Resolves what a person typed (a branch, a tag, an id, `HEAD~2`) to a commit.

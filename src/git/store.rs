@@ -46,12 +46,12 @@ impl Store {
     /// # Errors
     /// Fails where the folder cannot be written.
     pub fn init_bare(path: &Path) -> Result<Store> {
-        gix::init_bare(path).map_err(|error| {
-            Problem::permanent(
-                "repository-not-made",
-                format!("cannot make a repository at {}: {error}", path.display()),
-            )
-        })?;
+        let failed = |error: &dyn std::fmt::Display| {
+            let words = format!("cannot make a repository at {}: {error}", path.display());
+            Problem::permanent("repository-not-made", words)
+        };
+        std::fs::create_dir_all(path).map_err(|error| failed(&error))?;
+        gix::init_bare(path).map_err(|error| failed(&error))?;
         Store::open(path, Trust::Fetched)
     }
 

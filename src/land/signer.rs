@@ -13,14 +13,13 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
-
-use bstr::ByteSlice;
 
 use crate::bot_certs::BotCerts;
 use crate::bot_key::BotKey;
 use crate::gate::{self, Policy, Verdict};
+use crate::git::commit::with_signature;
 use crate::git::{Commit, Objects};
 use crate::ledger::{self, Entry};
 use crate::names::ObjectId;
@@ -38,7 +37,7 @@ const LIMIT_WINDOW: Duration = Duration::from_secs(60 * 60);
 /// The bot's key, behind its rules.
 pub struct Signer {
     key: BotKey,
-    certs: BotCerts,
+    certs: Arc<BotCerts>,
     keyring: Vec<PathBuf>,
     signed: Mutex<VecDeque<SystemTime>>,
 }
@@ -59,7 +58,7 @@ pub struct SigningRequest<'a> {
 
 impl Signer {
     /// Puts a key behind the rules; `certs` tells which earlier commits are the bot's own.
-    pub fn new(key: BotKey, certs: BotCerts, keyring: Vec<PathBuf>) -> Signer {
+    pub fn new(key: BotKey, certs: Arc<BotCerts>, keyring: Vec<PathBuf>) -> Signer {
         Signer { key, certs, keyring, signed: Mutex::default() }
     }
 
@@ -146,25 +145,4 @@ impl Signer {
 fn refuse(words: impl std::fmt::Display) -> Refusal {
     Refusal::new("signer-refused", format!("the signer does not sign this: {words}"))
         .hint("this is a fault in lockkeeper or an attack on it; please report it")
-}
-
-/// Inserts the signature as the last header: `gpgsig`, each further line with a space before it.
-fn with_signature(unsigned: &[u8], armour: &str) -> Vec<u8> {
-    let end = unsigned.find(b"\n\n").expect("the commit was parsed, so its headers end");
-    let mut signed = unsigned[..=end].to_vec();
-    signed.extend_from_slice(b"gpgsig ");
-    signed.extend_from_slice(armour.trim_end().replace('\n', "\n ").as_bytes());
-    signed.extend_from_slice(&unsigned[end..]);
-    signed
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_signature_is_the_last_header() {
-        let signed = with_signature(b"tree 1\nauthor a\n\nsubject\n\nbody\n", "BEGIN\nline\nEND\n");
-        assert_eq!(signed, b"tree 1\nauthor a\ngpgsig BEGIN\n line\n END\n\nsubject\n\nbody\n");
-    }
 }

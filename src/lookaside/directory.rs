@@ -123,14 +123,15 @@ impl Directory {
         .await
     }
 
-    /// A folder that is missing is more likely a typing error, or a disk that is not mounted, than a wish.
+    /// A new cache begins as an empty folder, made by the first upload. A folder around it that is missing too is
+    /// more likely a typing error, or a disk that is not mounted, than a wish.
     fn must_exist(&self) -> Result<()> {
-        if self.root.is_dir() {
+        if self.root.is_dir() || (!self.root.exists() && self.root.parent().is_some_and(Path::is_dir)) {
             return Ok(());
         }
         let message = format!("{} is not a folder", self.root.display());
         Err(Refusal::config("lookaside-folder-missing", message)
-            .hint("make the folder, or mount the disk that holds it")
+            .hint("make the folder that it is in, or mount the disk that holds it")
             .into())
     }
 }

@@ -359,9 +359,13 @@ async fn storing_the_same_archive_at_once_stores_it_once() {
 }
 
 #[tokio::test]
-async fn a_missing_folder_is_a_mistake_and_is_not_made() {
+async fn a_new_cache_is_made_but_not_the_folder_around_it() {
     let world = World::new();
-    let gone = world.folder.path().join("typing-eror");
+    let new = world.folder.path().join("new");
+    let lookaside =
+        Lookaside::from_argument(new.to_str().unwrap(), HttpOptions::default()).unwrap();
+    world.store(&lookaside).await.unwrap();
+    let gone = world.folder.path().join("typing-eror/cache");
     let lookaside =
         Lookaside::from_argument(gone.to_str().unwrap(), HttpOptions::default()).unwrap();
     assert_eq!(told(world.store(&lookaside).await).1, "lookaside-folder-missing");

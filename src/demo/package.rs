@@ -1,0 +1,139 @@
+//! A dist-git repository and its lookaside cache.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use super::{NewCommit, Person, Project};
+use crate::bot_certs::BotCerts;
+use crate::config::TagTrust;
+use crate::decide::Rules;
+use crate::git::{Mirrors, Transport};
+use crate::land::{Harbour, Signer, committer};
+use crate::ledger::Trusted;
+use crate::lookaside::{HttpOptions, Lookaside};
+use crate::names::ObjectId;
+use crate::observe::Lookout;
+use crate::outcome::Result;
+use crate::report::Report;
+use crate::sync::{World, sync};
+use crate::trigger::Target;
+
+/// A dist-git repository with one branch, its lookaside cache, and the bot that serves it.
+pub struct Package {
+    /// dist-git, in which people can commit too.
+    pub dist_git: Project,
+    name: String,
+    branch: String,
+    folder: PathBuf,
+    bot: Person,
+}
+
+impl Package {
+    /// Makes an empty dist-git branch below `folder`, and a bot with a key of its own.
+    ///
+    /// # Errors
+    /// Fails where the folder cannot be written.
+    pub fn new(folder: &Path, name: &str, branch: &str, bot: Person, clock: SystemTime) -> Result<Package> {
+        let dist_git = Project::new(&folder.join(format!("dist-git/{name}.git")), branch, clock)?;
+        Ok(Package {
+            dist_git,
+            name: name.to_owned(),
+            branch: branch.to_owned(),
+            folder: folder.to_owned(),
+            bot,
+        })
+    }
+
+    /// Opts the branch in: commits `source-git.yaml`, and the certificates of those who may sign.
+    ///
+    /// # Errors
+    /// Fails where the repository cannot be written.
+    pub fn opt_in(&mut self, config: &str, people: &[&Person]) -> Result<ObjectId> {
+        let mut commit = NewCommit::new("Track source-git").put("source-git.yaml", config);
+        for person in people {
+            let public = person.key().public();
+            if public.starts_with("-----BEGIN PGP") {
+                let name = person.name().to_lowercase().replace(' ', "-");
+                commit = commit.put(&format!("keys/{name}.asc"), public);
+            }
+        }
+        self.dist_git.commit(commit)
+    }
+
+    /// Returns the lookaside cache's folder.
+    pub fn lookaside(&self) -> PathBuf {
+        self.folder.join("lookaside")
+    }
+
+    /// Returns the bot.
+    pub fn bot(&self) -> &Person {
+        &self.bot
+    }
+
+    /// Returns the target that a trigger would name.
+    ///
+    /// # Errors
+    /// Refuses names that are not legal.
+    pub fn target(&self) -> Result<Target> {
+        let path = self.dist_git.folder().display().to_string();
+        Target::from_arguments(&path, &self.branch, Some(&self.name), &self.folder)
+    }
+
+    /// Runs one sync, as the command and the service do.
+    ///
+    /// # Errors
+    /// Fails where the world around the sync cannot be set up; what the sync comes to is in the report.
+    pub async fn sync(&self, now: SystemTime) -> Result<Report> {
+        let certs = std::sync::Arc::new(BotCerts::of(self.bot.key()));
+        let secret = self.bot.key().export(None)?;
+        let key = crate::bot_key::BotKey::load(secret.expose().as_bytes(), None)?;
+        let signer = Signer::new(key, std::sync::Arc::clone(&certs), Vec::new());
+        let lookaside = Lookaside::from_argument(&self.lookaside().display().to_string(), HttpOptions::default())?;
+        let mirrors = Mirrors::at(self.folder.join("cache/mirrors"))?;
+        let transport = Transport::new()?;
+        let work = self.folder.join("cache/work");
+        std::fs::create_dir_all(&work).map_err(|error| {
+            crate::outcome::Problem::permanent("work-not-writable", error.to_string()).because(error)
+        })?;
+        let world = World {
+            lookout: Lookout {
+                mirrors: &mirrors,
+                transport: &transport,
+                trusted: Trusted { bot_certs: &certs, keyring: &[], dist: Some(".fc44") },
+                tag_trust: TagTrust::Any,
+                now,
+            },
+            rules: Rules { accept_rewrite: false, dist: Some(".fc44".to_owned()) },
+            work: &work,
+        };
+        let harbour = Harbour {
+            lookaside: &lookaside,
+            transport: &transport,
+            committer: committer(Some(self.bot.name()), Some(&self.bot.mail()), &signer)?,
+            signer: &signer,
+            now,
+        };
+        Ok(sync(&self.target()?, &world, &harbour).await)
+    }
+}
+
+/// Leaves the bot's key and an allowed-signers file in `folder`, for the commands that people try next.
+///
+/// # Errors
+/// Fails where the folder cannot be written.
+pub fn write_keys(folder: &Path, package: &Package) -> Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let failed = |error: std::io::Error| {
+        let words = format!("cannot write to {}: {error}", folder.display());
+        crate::outcome::Problem::permanent("output-not-writable", words).because(error)
+    };
+    let secret = package.bot.key().export(None)?;
+    let mut options = std::fs::OpenOptions::new();
+    let options = options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = options.open(folder.join("bot.key")).map_err(failed)?;
+    file.write_all(secret.expose().as_bytes()).map_err(failed)?;
+    let line = format!("{} {}", package.bot.mail(), package.bot.key().public());
+    std::fs::write(folder.join("allowed-signers"), line).map_err(failed)?;
+    Ok(())
+}
