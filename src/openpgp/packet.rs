@@ -162,7 +162,8 @@ mod tests {
 
     #[test]
     fn packets_of_definite_length_are_split_off_and_others_are_not() {
-        let cases: &[(&[u8], Option<(u8, usize, usize)>)] = &[
+        type Lengths = Option<(u8, usize, usize)>;
+        let cases: &[(&[u8], Lengths)] = &[
             (&[0x88, 2, 4, 0], Some((2, 2, 0))),
             (&[0x89, 0, 1, 4, 9], Some((2, 1, 1))),
             (&[0x8a, 0, 0, 0, 1, 4], Some((2, 1, 0))),

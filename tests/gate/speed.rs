@@ -71,7 +71,8 @@ fn a_thousand_certificates_lying_around_do_not_slow_a_verdict() {
 #[test]
 fn ssh_verdicts_take_no_longer_than_openpgp_ones() {
     let block = ssh_mint::Block::of(&ssh_mint::BOB);
-    let signed = with_signature(plain().as_bytes(), &block.signed_by(&ssh_mint::BOB, plain().as_bytes()));
+    let signed =
+        with_signature(plain().as_bytes(), &block.signed_by(&ssh_mint::BOB, plain().as_bytes()));
     let id = Objects::hash(Kind::Commit, &signed).expect("no collision");
     let policy = Policy::new(&[ssh_mint::list(&ssh_mint::BOB)], Certificates::default(), *NOW);
     let started = Instant::now();
