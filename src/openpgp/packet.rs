@@ -5,7 +5,7 @@ use openpgp::packet::Signature;
 use openpgp::parse::Parse;
 use sequoia_openpgp as openpgp;
 
-use crate::outcome::Refusal;
+use crate::outcome::{Refusal, printable};
 
 const SIGNATURE_TAG: u8 = 2;
 
@@ -31,7 +31,9 @@ pub(super) fn read(bytes: &[u8]) -> Result<Signature, Refusal> {
     match Packet::from_bytes(&framed(&body)) {
         Ok(Packet::Signature(signature)) => Ok(signature),
         Ok(_) => Err(malformed("is a packet that cannot be understood")),
-        Err(error) => Err(malformed(&format!("cannot be read: {error}"))),
+        Err(error) => {
+            Err(malformed(&format!("cannot be read: {}", printable(error.to_string(), 200))))
+        }
     }
 }
 

@@ -76,7 +76,10 @@ impl Presented {
         let kind = block.key_type();
         let unreadable = |error: ssh_key::Error| match kind.as_str() {
             "ssh-dss" | "ssh-dss-cert-v01@openssh.com" => weak("DSA"),
-            _ => malformed(&format!("has a {kind:?} key that cannot be read: {error}")),
+            _ => {
+                let reason = printable(error.to_string(), 200);
+                malformed(&format!("has a {kind:?} key that cannot be read: {reason}"))
+            }
         };
         let presented = match Certificate::is_type(&kind) && !kind.starts_with("ssh-dss") {
             true => Certificate::read(&block.public_key)

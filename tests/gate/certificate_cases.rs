@@ -6,6 +6,7 @@ use openpgp::cert::{CertRevocationBuilder, SubkeyRevocationBuilder};
 use openpgp::crypto::KeyPair;
 use openpgp::packet::key::{Key4, SecretParts, SubordinateRole};
 use openpgp::packet::signature::SignatureBuilder;
+use openpgp::packet::signature::subpacket::{Subpacket, SubpacketValue};
 use openpgp::packet::{Key, Signature};
 use openpgp::types::{Curve, HashAlgorithm, KeyFlags, ReasonForRevocation, SignatureType};
 use openpgp::{Cert, Packet};
@@ -296,6 +297,8 @@ enum Back {
     Missing,
     Own,
     ByAnother(Box<KeyPair>),
+    /// The key's own, and one with a strong hash by another beside it.
+    OwnAndForged(Box<KeyPair>),
 }
 
 impl Binding {
@@ -318,20 +321,30 @@ pub fn bind(cert: &Cert, key: &Key<SecretParts, SubordinateRole>, binding: Bindi
     let back = then(SignatureBuilder::new(SignatureType::PrimaryKeyBinding))
         .set_hash_algo(binding.back_hash);
     let public = key.clone().take_secret().0;
-    let sign_back = |mut pair: KeyPair| {
-        back.clone().sign_primary_key_binding(&mut pair, &primary_key, &public).expect("signs")
+    let sign_back = |back: &SignatureBuilder, mut pair: KeyPair| {
+        let signed = back.clone().sign_primary_key_binding(&mut pair, &primary_key, &public);
+        signed.expect("signs")
     };
-    let back = match binding.back {
-        Back::Missing => None,
-        Back::Own => Some(sign_back(key.clone().into_keypair().expect("not locked"))),
-        Back::ByAnother(pair) => Some(sign_back(*pair)),
+    let own = || sign_back(&back, key.clone().into_keypair().expect("not locked"));
+    let strong = || back.clone().set_hash_algo(HashAlgorithm::SHA256);
+    let backs = match binding.back {
+        Back::Missing => vec![],
+        Back::Own => vec![own()],
+        Back::ByAnother(pair) => vec![sign_back(&back, *pair)],
+        Back::OwnAndForged(pair) => vec![own(), sign_back(&strong(), *pair)],
     };
     let mut builder = then(SignatureBuilder::new(SignatureType::SubkeyBinding))
         .set_hash_algo(binding.hash)
         .set_key_flags(binding.flags)
         .expect("flags");
-    if let Some(back) = back {
-        builder = builder.set_embedded_signature(back).expect("fits");
+    for back in backs {
+        let value = SubpacketValue::EmbeddedSignature(back);
+        let subpacket = Subpacket::new(value, false).expect("fits");
+        let added = builder.modify_unhashed_area(|mut area| {
+            area.add(subpacket)?;
+            Ok(area)
+        });
+        builder = added.expect("fits");
     }
     let signature = builder.sign_subkey_binding(&mut primary(cert), None, &public).expect("signs");
     let packets = vec![Packet::from(key.clone()), signature.into()];
@@ -361,6 +374,11 @@ fn bindings() -> Vec<Case> {
     };
     let (victim, thief) = adopted();
     let (other_victim, other_thief) = adopted();
+    let beside = Binding {
+        back: Back::OwnAndForged(Box::new(subkey(&MALLORY))),
+        back_hash: HashAlgorithm::SHA1,
+        ..honest()
+    };
     let encrypts = Binding {
         flags: KeyFlags::empty().set_transport_encryption(),
         back: Back::Missing,
@@ -396,6 +414,8 @@ fn bindings() -> Vec<Case> {
             Binding { back_hash: HashAlgorithm::SHA1, ..honest() },
         )
         .refused("weak-hash", Accepts),
+        with("back signature with SHA-1 beside a forged strong one", "Bine", beside)
+            .refused("weak-hash", NotAsked),
         listed("adopted subkey of another", signed_then(&victim, days_ago(1)), &thief)
             .refused("key-not-bound", NotAsked),
         listed(
@@ -428,24 +448,40 @@ fn self_signatures() -> Vec<Case> {
         Cert::from_packets(vec![Packet::from(key), user_id.into()].into_iter())
             .expect("a certificate")
     };
-    let flooded = {
-        let mut cert = person("Fred");
+    let flooded = |name: &str, count: usize, size: usize| {
+        let cert = person(name);
         let user_id = cert.userids().next().expect("a user id").userid().clone();
-        let certifications = (0..300).map(|_| {
+        let certifications = (0..count).map(|_| {
             let builder = of_type(SignatureType::GenericCertification);
-            let builder = builder.set_notation("junk@example.org", vec![7; 40], None, false);
+            let builder = builder.set_notation("junk@example.org", vec![7; size], None, false);
             let signed = user_id.bind(&mut primary(&MALLORY), &cert, builder.expect("fits"));
             Packet::from(signed.expect("signs"))
         });
         let certifications: Vec<Packet> = certifications.collect();
-        cert = cert.insert_packets(certifications).expect("fits").0;
-        cert
+        cert.insert_packets(certifications).expect("fits").0
     };
     let unborn = generate(
         builder("Zoe").set_creation_time(*NOW + Duration::from_secs(120)).add_signing_subkey(),
     );
     let early =
         sign_with(at(*NOW + Duration::from_secs(150)), &mut subkey(&unborn), plain().as_bytes());
+    let renewed_with_sha1 = |name: &str, flags: KeyFlags, days: u32| {
+        let cert = handmade(name, ed25519(), |builder| builder);
+        let user_id = cert.userids().next().expect("a user id").userid().clone();
+        let builder = SignatureBuilder::new(SignatureType::PositiveCertification)
+            .set_hash_algo(HashAlgorithm::SHA1)
+            .set_signature_creation_time(days_ago(100))
+            .and_then(|builder| builder.set_key_flags(flags))
+            .and_then(|builder| builder.set_key_validity_period(DAY * days));
+        let mut signer = primary(&cert);
+        let signed = builder.expect("a builder").sign_userid_binding(&mut signer, None, &user_id);
+        let packets: Vec<Packet> = vec![user_id.into(), signed.expect("signs").into()];
+        cert.insert_packets(packets).expect("fits").0
+    };
+    let both = KeyFlags::empty().set_certification().set_signing();
+    let ended = renewed_with_sha1("Hera", both, 350);
+    let barred = renewed_with_sha1("Hedi", KeyFlags::empty().set_certification(), 3500);
+    let (mut ended_signer, mut barred_signer) = (primary(&ended), primary(&barred));
     let mut bare_signer = primary(&bare);
     vec![
         with("self-signature with SHA-1", "Hans", |b| b.set_hash_algo(HashAlgorithm::SHA1))
@@ -460,9 +496,27 @@ fn self_signatures() -> Vec<Case> {
             b.set_notation("x@example.org", "y", None, true).expect("fits")
         })
         .refused("key-not-bound", NotAsked),
+        built_by(
+            "newer self-signature with SHA-1 that ends the key",
+            binary(),
+            &ended,
+            &mut ended_signer,
+        )
+        .refused("key-expired", Refuses),
+        built_by(
+            "newer self-signature with SHA-1 that takes the signing flag",
+            binary(),
+            &barred,
+            &mut barred_signer,
+        )
+        .refused("key-not-for-signing", Refuses),
         built_by("key without any self-signature", binary(), &bare, &mut bare_signer)
             .refused("key-not-bound", NotAsked),
-        honest("certificate with three hundred junk certifications", &flooded).accepted(Accepts),
+        honest("certificate with three hundred junk certifications", &flooded("Fred", 300, 40))
+            .accepted(Accepts),
+        honest("certificate above one MiB is left out", &flooded("Felix", 40, 30_000))
+            .unknown_to_gpg()
+            .refused("certificate-missing", NotAsked),
         signed_as("key made two minutes from now", &unborn, &armour(&packet(early)))
             .refused("key-not-bound", NotAsked),
     ]

@@ -173,9 +173,18 @@ fn ecc(
 fn strength() -> Vec<Case> {
     let weak_primary = handmade("Rita", rsa(1024), |builder| builder);
     let strong_subkey = bind_subkey(&weak_primary);
+    let huge = openpgp::packet::Key::<_, openpgp::packet::key::PrimaryRole>::from(
+        Key4::import_public_rsa(&[1, 0, 1], &[0xf1; 1024], Some(days_ago(400))).expect("a key"),
+    );
+    let (huge_issuer, user_id) = (huge.fingerprint(), openpgp::packet::UserID::from("Hulk"));
+    let huge = openpgp::Cert::from_packets(vec![huge.into(), user_id.into()].into_iter());
+    let as_huge = binary().set_issuer_fingerprint(huge_issuer.clone()).expect("fits");
+    let as_huge = as_huge.set_issuer(huge_issuer.into()).expect("fits");
     let dsa = aged(Key4::generate_dsa(2048).expect("a key"));
     vec![
         of_key("RSA of 1024 bits", "Ron", rsa(1024)).refused("weak-key", Accepts),
+        built_by("RSA of 8192 bits", as_huge, &huge.expect("a certificate"), &mut subkey(&ALICE))
+            .refused("key-unsupported", NotAsked),
         of_key("RSA of 2048 bits", "Ruth", rsa(2048)).accepted(Accepts),
         of_key("DSA of 2048 bits", "Dora", dsa).refused("weak-key", Accepts),
         of_key("ECDSA on P-256", "Nina", ecc(Curve::NistP256)).accepted(Accepts),

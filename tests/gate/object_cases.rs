@@ -73,6 +73,11 @@ fn forms() -> Vec<Case> {
         let header = format!("gpgsig {}\n", armour.trim_end().replace('\n', "\n "));
         plain.replacen("author", &format!("{header}author"), 1)
     };
+    let late = {
+        let bare = with_header(plain.as_bytes(), "change-id", "xyzzy");
+        let signed = with_signature(plain.as_bytes(), &sign(&ALICE, &bare));
+        with_header(&signed, "change-id", "xyzzy")
+    };
     let huge = message(&format!("Subject\n\n{}", "x".repeat(17 << 20)));
     let with = |name, header: &str, value: &str| {
         sealed(name, &with_header(plain.as_bytes(), header, value))
@@ -88,6 +93,9 @@ fn forms() -> Vec<Case> {
         with("header of another tool", "change-id", "xyzzy").accepted(Accepts),
         with("header that goes on over lines", "HG:extra", "a\nb").accepted(Accepts),
         sealed("old date", dated("Subject\n", days_ago(9000)).as_bytes()).accepted(Accepts),
+        alices("header of another tool behind the signature", late).accepted(Accepts),
+        alices("gpgsig header without a value", plain.replacen("\n\n", "\ngpgsig\n\n", 1))
+            .refused("malformed-signature", Refuses),
         malformed(sealed("NUL in the message", &bytes(b"\0e\n")), Accepts),
         malformed(
             alices("NUL and text behind a signed message", format!("{signed}\0more")),

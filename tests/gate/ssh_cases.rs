@@ -27,6 +27,8 @@ fn kinds() -> Vec<Case> {
         ..signed_as("SSH RSA of 1024 bits", list(&BOB), &signed_by_ssh_keygen(&small))
     };
     let sha256 = Block { hash: "sha256".to_owned(), ..Block::of(&BOB) };
+    let huge = [b"ssh-rsa".as_slice(), &[1, 0, 1], &[0x71; 1024]].map(string).concat();
+    let huge = Block { key: huge, ..Block::of(&BOB) };
     let dsa = by_ssh_keygen("dsa", "1024");
     let dsa = Block { key: dsa.public_key().to_bytes().expect("writable"), ..Block::of(&BOB) };
     vec![
@@ -37,6 +39,8 @@ fn kinds() -> Vec<Case> {
         by_ssh_keygen_itself("SSH RSA of 2048 bits", &rsa("2048")),
         by_ssh_keygen_itself("SSH RSA of 4096 bits", &rsa("4096")),
         small.refused("weak-key", Accepts),
+        signed_as("SSH RSA of 8192 bits", list(&BOB), &huge.with("rsa-sha2-512", &[1; 1024]))
+            .refused("key-unsupported", Refuses),
         signed_as("SSH DSA", list(&BOB), &dsa.with("ssh-dss", &[0; 40]))
             .refused("weak-key", Refuses),
         signed_as("SSH digest SHA-256", list(&BOB), &bobs(&sha256)).accepted(Accepts),
