@@ -105,7 +105,7 @@ pub fn judge_commit(id: &ObjectId, raw: &[u8], policy: &Policy) -> Verdict {
 pub fn judge_tag(id: &ObjectId, raw: &[u8], policy: &Policy) -> Verdict {
     let judged = check_name(Kind::Tag, id, raw).and_then(|()| {
         let tag = TagObject::parse(raw)?;
-        let dated = tag.tagger_seconds().and_then(at);
+        let dated = at(tag.tagger_seconds());
         let signed = tag.signed().ok_or_else(unsigned_tag)?;
         judge_signed(*id, signed, dated, policy)
     });

@@ -91,7 +91,7 @@ pub struct TagObject {
     target: ObjectId,
     target_kind: String,
     name: TagName,
-    tagger_seconds: Option<i64>,
+    tagger_seconds: i64,
     signed: Option<Signed>,
 }
 
@@ -108,10 +108,7 @@ impl TagObject {
         let target_kind = headers.text("type").map_err(fail)?;
         let name = headers.text("tag").map_err(fail)?;
         let name = name.parse().map_err(|error| fail(format!("has an illegal name: {error}")))?;
-        let tagger_seconds = match headers.lines.is_empty() {
-            true => None,
-            false => Some(headers.identity("tagger").map_err(fail)?),
-        };
+        let tagger_seconds = headers.identity("tagger").map_err(fail)?;
         if let Some(extra) = headers.lines.first() {
             return Err(fail(format!("has an unknown header {}", extra.shown())));
         }
@@ -134,8 +131,8 @@ impl TagObject {
         &self.name
     }
 
-    /// Returns the tagger's time in seconds since 1970, where there is a tagger.
-    pub fn tagger_seconds(&self) -> Option<i64> {
+    /// Returns the tagger's time in seconds since 1970; whoever signed may have picked it.
+    pub fn tagger_seconds(&self) -> i64 {
         self.tagger_seconds
     }
 

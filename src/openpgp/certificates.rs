@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
+use bstr::ByteSlice;
 use openpgp::cert::raw::RawCertParser;
 use openpgp::packet::Signature;
 use openpgp::parse::Parse;
@@ -71,28 +72,35 @@ impl Certificates {
         if bytes.len() > FILE_LIMIT {
             return warn(format!("larger than {} MiB, not read", FILE_LIMIT >> 20));
         }
+        let count: usize = blocks(bytes).map(|block| self.read_block(block, &mut warn)).sum();
+        if count == 0 {
+            warn("holds no certificate".to_owned());
+        }
+    }
+
+    /// Reads one armour block or a binary file; returns how many things it held, good or bad.
+    fn read_block(&mut self, bytes: &[u8], warn: &mut impl FnMut(String)) -> usize {
         if let Some(revocations) = bare_revocations(bytes) {
-            return self.revocations.extend(revocations);
+            self.revocations.extend(revocations);
+            return 1;
         }
         let parser = match RawCertParser::from_bytes(bytes) {
             Ok(parser) => parser,
-            Err(error) => return warn(format!("holds no certificate: {error}")),
+            Err(error) => return unreadable(&error, warn),
         };
         let mut count = 0;
         for certificate in parser {
+            count += 1;
             match certificate {
                 Ok(found) if found.as_bytes().len() > CERTIFICATE_LIMIT => {
                     let limit = CERTIFICATE_LIMIT >> 20;
                     warn(format!("{} is larger than {limit} MiB, left out", found.fingerprint()));
                 }
                 Ok(found) => self.add(found.as_bytes(), found.keys().map(|key| key.fingerprint())),
-                Err(error) => warn(format!("holds something that is no certificate: {error}")),
+                Err(error) => _ = unreadable(&error, warn),
             }
-            count += 1;
         }
-        if count == 0 {
-            warn("holds no certificate".to_owned());
-        }
+        count
     }
 
     /// Adds one copy; the first of `keys` is the primary.
@@ -163,6 +171,23 @@ impl Certificates {
     pub fn fingerprints(&self) -> HashSet<&Fingerprint> {
         self.copies.keys().collect()
     }
+}
+
+fn unreadable(error: &openpgp::anyhow::Error, warn: &mut impl FnMut(String)) -> usize {
+    let reason = printable(error.to_string(), 200);
+    warn(format!("holds something that is no certificate: {reason}"));
+    1
+}
+
+/// Splits a text file into its armour blocks; a binary file is one block.
+fn blocks(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    const BEGIN: &[u8] = b"-----BEGIN PGP ";
+    let is_binary = bytes.first().is_some_and(|first| first & 0x80 != 0);
+    let starts = bytes.find_iter(BEGIN).filter(|at| *at == 0 || bytes[at - 1] == b'\n');
+    let mut starts: Vec<usize> = if is_binary { vec![0] } else { starts.collect() };
+    starts.push(bytes.len());
+    let ends: Vec<(usize, usize)> = starts.windows(2).map(|pair| (pair[0], pair[1])).collect();
+    ends.into_iter().map(move |(start, end)| &bytes[start..end])
 }
 
 /// Returns the key revocations in a file that holds nothing else.

@@ -5,7 +5,7 @@ use openpgp::packet::Signature;
 use openpgp::parse::Parse;
 use sequoia_openpgp as openpgp;
 
-use crate::outcome::Refusal;
+use crate::outcome::{Refusal, printable};
 
 const SIGNATURE_TAG: u8 = 2;
 
@@ -31,7 +31,9 @@ pub(super) fn read(bytes: &[u8]) -> Result<Signature, Refusal> {
     match Packet::from_bytes(&framed(&body)) {
         Ok(Packet::Signature(signature)) => Ok(signature),
         Ok(_) => Err(malformed("is a packet that cannot be understood")),
-        Err(error) => Err(malformed(&format!("cannot be read: {error}"))),
+        Err(error) => {
+            Err(malformed(&format!("cannot be read: {}", printable(error.to_string(), 200))))
+        }
     }
 }
 
@@ -162,7 +164,8 @@ mod tests {
 
     #[test]
     fn packets_of_definite_length_are_split_off_and_others_are_not() {
-        let cases: &[(&[u8], Option<(u8, usize, usize)>)] = &[
+        type Lengths = Option<(u8, usize, usize)>;
+        let cases: &[(&[u8], Lengths)] = &[
             (&[0x88, 2, 4, 0], Some((2, 2, 0))),
             (&[0x89, 0, 1, 4, 9], Some((2, 1, 1))),
             (&[0x8a, 0, 0, 0, 1, 4], Some((2, 1, 0))),

@@ -64,8 +64,10 @@ impl Policy for SelfSignatures {
     }
 
     fn key(&self, key: &ValidErasedKeyAmalgamation<PublicParts>) -> openpgp::Result<()> {
-        match key_weakness(key.key()) {
-            Some(weakness) => Err(openpgp::Error::PolicyViolation(weakness, None).into()),
+        match unfit(key.key()) {
+            Some(Unfit::Weak(kind) | Unfit::Unsupported(kind)) => {
+                Err(openpgp::Error::PolicyViolation(kind, None).into())
+            }
             None => Ok(()),
         }
     }
@@ -118,19 +120,31 @@ fn is_understood(tag: SubpacketTag) -> bool {
     )
 }
 
-/// Says what makes a key too weak, if anything does.
-pub(super) fn key_weakness<P: KeyParts, R: KeyRole>(key: &Key<P, R>) -> Option<String> {
+/// Why a key cannot be relied on.
+#[derive(Debug)]
+pub(super) enum Unfit {
+    /// Others can sign in its place; what it is.
+    Weak(String),
+    /// Its signatures cannot be checked here; what it is.
+    Unsupported(String),
+}
+
+/// Says why a key cannot be relied on, if anything speaks against it.
+pub(super) fn unfit<P: KeyParts, R: KeyRole>(key: &Key<P, R>) -> Option<Unfit> {
     match key.mpis() {
-        PublicKey::RSA { n, .. } if n.bits() < 2048 => Some(format!("RSA of {} bits", n.bits())),
-        PublicKey::RSA { .. } => None,
-        PublicKey::DSA { .. } => Some("DSA".to_owned()),
+        PublicKey::RSA { n, .. } => match n.bits() {
+            bits @ 0..2048 => Some(Unfit::Weak(format!("RSA of {bits} bits"))),
+            2048..=4096 => None,
+            bits => Some(Unfit::Unsupported(format!("RSA of {bits} bits, more than 4096"))),
+        },
+        PublicKey::DSA { .. } => Some(Unfit::Weak("DSA".to_owned())),
         PublicKey::ECDSA { curve, .. } | PublicKey::EdDSA { curve, .. } => match curve {
-            Curve::Unknown(_) => Some("an unknown curve".to_owned()),
+            Curve::Unknown(_) => Some(Unfit::Unsupported("of an unknown curve".to_owned())),
             _ => None,
         },
         // Encryption subkeys play no part in a signature.
         PublicKey::ECDH { .. } | PublicKey::X25519 { .. } | PublicKey::X448 { .. } => None,
         PublicKey::Ed25519 { .. } | PublicKey::Ed448 { .. } | PublicKey::ElGamal { .. } => None,
-        _ => Some(format!("the algorithm {}", key.pk_algo())),
+        _ => Some(Unfit::Unsupported(format!("of the algorithm {}", key.pk_algo()))),
     }
 }

@@ -26,7 +26,7 @@ use crate::outcome::{Problem, Refusal};
 /// private operation leaks through timing in the pure Rust backend.
 #[derive(Clone)]
 pub struct SecretKey {
-    cert: Cert,
+    cert: Box<Cert>,
 }
 
 impl fmt::Debug for SecretKey {
@@ -47,7 +47,7 @@ impl SecretKey {
             .map(|builder| builder.add_userid(user_id).add_signing_subkey())
             .and_then(|builder| builder.set_creation_time(created).generate());
         let (cert, _) = made.map_err(|error| backend_failed("make a key", &error))?;
-        Ok(SecretKey { cert })
+        Ok(SecretKey { cert: Box::new(cert) })
     }
 
     /// Loads an armoured or binary secret key, unlocking it with `passphrase` where it is locked.
@@ -64,7 +64,7 @@ impl SecretKey {
             return Err(no_secret(&cert));
         }
         check_kind(&cert)?;
-        Ok(SecretKey { cert })
+        Ok(SecretKey { cert: Box::new(cert) })
     }
 
     /// Signs `payload` as a detached, armoured, binary signature made at `now`.
@@ -97,7 +97,7 @@ impl SecretKey {
 
     /// Returns the public certificate, armoured.
     pub fn certificate(&self) -> String {
-        let bare = self.cert.clone().strip_secret_key_material();
+        let bare = Cert::clone(&self.cert).strip_secret_key_material();
         let armour = bare.armored().to_vec().expect("writing to memory does not fail");
         String::from_utf8(armour).expect("armour is ASCII")
     }
@@ -109,8 +109,8 @@ impl SecretKey {
     pub fn export(&self, passphrase: Option<&str>) -> Result<String, Problem> {
         let fail = |error: openpgp::anyhow::Error| backend_failed("export the key", &error);
         let cert = match passphrase {
-            Some(passphrase) => lock(self.cert.clone(), passphrase).map_err(fail)?,
-            None => self.cert.clone(),
+            Some(passphrase) => lock(Cert::clone(&self.cert), passphrase).map_err(fail)?,
+            None => Cert::clone(&self.cert),
         };
         let armour = cert.as_tsk().armored().to_vec().map_err(fail)?;
         String::from_utf8(armour).map_err(|error| fail(error.into()))

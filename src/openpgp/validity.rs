@@ -5,7 +5,9 @@
 
 use std::time::SystemTime;
 
-use openpgp::cert::amalgamation::key::{ErasedKeyAmalgamation, PrimaryKey};
+use openpgp::cert::amalgamation::key::{
+    ErasedKeyAmalgamation, PrimaryKey, ValidErasedKeyAmalgamation,
+};
 use openpgp::cert::amalgamation::{ValidAmalgamation, ValidateAmalgamation};
 use openpgp::packet::key::{PrimaryRole, PublicParts, UnspecifiedRole};
 use openpgp::packet::{Key, Signature};
@@ -14,7 +16,7 @@ use openpgp::{Cert, KeyHandle};
 use sequoia_openpgp as openpgp;
 
 use super::certificates::Certificates;
-use super::policy::{SelfSignatures, is_strong, key_weakness};
+use super::policy::{SelfSignatures, Unfit, is_strong, unfit};
 use crate::outcome::{Refusal, printable};
 use crate::words::date;
 
@@ -86,9 +88,9 @@ impl Judged {
     }
 
     fn check_strength(&self, key: &AnyKey<'_>) -> Result<(), Refusal> {
-        let weakness = key_weakness(key.key()).or(key_weakness(self.cert.primary_key().key()));
-        match weakness {
-            Some(weakness) => Err(weak(key.key(), &weakness)),
+        match unfit(key.key()).or(unfit(self.cert.primary_key().key())) {
+            Some(Unfit::Weak(kind)) => Err(weak(key.key(), &kind)),
+            Some(Unfit::Unsupported(kind)) => Err(unsupported(key.key(), &kind)),
             None => Ok(()),
         }
     }
@@ -107,24 +109,22 @@ impl Judged {
         reference: SystemTime,
     ) -> Result<Option<SystemTime>, Refusal> {
         let (strict, any_hash) = (SelfSignatures::strict(), SelfSignatures::any_hash());
-        let valid = match key.clone().with_policy(&strict, reference) {
-            Ok(valid) => valid,
-            Err(_) if key.clone().with_policy(&any_hash, reference).is_ok() => {
-                return Err(weak_self_signature(key.key()));
-            }
-            Err(error) => return Err(not_bound(key, &error)),
+        let newest = key.clone().with_policy(&any_hash, reference);
+        let valid = match (key.clone().with_policy(&strict, reference), &newest) {
+            (Ok(valid), _) => valid,
+            (Err(_), Ok(_)) => return Err(weak_self_signature(key.key())),
+            (Err(error), Err(_)) => return Err(not_bound(key, &error)),
         };
-        if !valid.for_signing() {
+        // A newer self-signature with a weak hash opens nothing, but what it takes away is gone.
+        let both = || [Some(&valid), newest.as_ref().ok()].into_iter().flatten();
+        if !both().all(|valid| valid.for_signing()) {
             return Err(not_for_signing(key.key()));
         }
-        if !key.primary() {
-            let back_signature = valid.primary_key_binding_signature();
-            if !back_signature.is_some_and(|made| is_strong(made.hash_algo())) {
-                return Err(weak_self_signature(key.key()));
-            }
+        let back_signature = valid.primary_key_binding_signature();
+        if !key.primary() && !back_signature.is_some_and(|made| is_strong(made.hash_algo())) {
+            return Err(weak_self_signature(key.key()));
         }
-        let primary = valid.valid_cert().primary_key().key_expiration_time();
-        Ok([valid.key_expiration_time(), primary].into_iter().flatten().min())
+        Ok(both().filter_map(expiry_of).min())
     }
 
     fn check_revocations(&self, key: &AnyKey<'_>, moment: Moment) -> Result<(), Refusal> {
@@ -182,6 +182,12 @@ impl Judged {
     }
 }
 
+/// Returns when the key or its primary expires, the earlier of the two.
+fn expiry_of(valid: &ValidErasedKeyAmalgamation<'_, PublicParts>) -> Option<SystemTime> {
+    let primary = valid.valid_cert().primary_key().key_expiration_time();
+    [valid.key_expiration_time(), primary].into_iter().flatten().min()
+}
+
 /// Tells whether a revocation takes back what the key does at `moment`.
 fn counts(revocation: &Signature, moment: Moment) -> bool {
     let Moment::WhenSigned(at) = moment else { return true };
@@ -200,6 +206,12 @@ fn weak(key: &Key<PublicParts, UnspecifiedRole>, weakness: &str) -> Refusal {
     let words = format!("{} or its primary key is {weakness}, which is too weak", named(key));
     Refusal::new("weak-key", words)
         .hint("sign with an Ed25519 key, or RSA of at least 2048 bits, and list that")
+}
+
+fn unsupported(key: &Key<PublicParts, UnspecifiedRole>, kind: &str) -> Refusal {
+    let words =
+        format!("{} or its primary key is {kind}, which cannot be checked here", named(key));
+    Refusal::new("key-unsupported", words).hint("sign with an Ed25519 key, and list that")
 }
 
 fn weak_self_signature(key: &Key<PublicParts, UnspecifiedRole>) -> Refusal {

@@ -1,5 +1,7 @@
 //! A listed SSH key: one line of an allowed-signers file after its principals.
 
+use std::time::SystemTime;
+
 use ssh_key::public::KeyData;
 use ssh_key::{HashAlg, PublicKey};
 
@@ -9,7 +11,7 @@ use super::options::{Options, split_unquoted};
 #[derive(Debug, Clone, PartialEq)]
 pub struct AllowedSigner {
     line: String,
-    pub(super) key: PublicKey,
+    pub(super) key: Box<PublicKey>,
     pub(super) options: Options,
     pub(super) principals: Vec<String>,
 }
@@ -30,11 +32,15 @@ impl AllowedSigner {
             false => split_options(line)?,
         };
         let key = PublicKey::from_openssh(key).map_err(|error| key_unreadable(key, &error))?;
-        if let Some(weakness) = weakness(key.key_data()) {
-            return Err(format!("the key is {weakness}; list an Ed25519 key instead"));
+        if let Some(Unfit::Weak(kind) | Unfit::Unsupported(kind)) = unfit(key.key_data()) {
+            return Err(format!("the key is {kind}; list an Ed25519 key instead"));
         }
-        let signer =
-            AllowedSigner { line: line.to_owned(), key, options, principals: principals.to_vec() };
+        let signer = AllowedSigner {
+            line: line.to_owned(),
+            key: Box::new(key),
+            options,
+            principals: principals.to_vec(),
+        };
         signer.check()
     }
 
@@ -78,6 +84,16 @@ impl AllowedSigner {
         self.key.comment()
     }
 
+    /// Returns the first moment at which the key counts, where the line names one.
+    pub fn valid_after(&self) -> Option<SystemTime> {
+        self.options.valid_after
+    }
+
+    /// Returns the moment from which on the key no longer counts, where the line names one.
+    pub fn valid_before(&self) -> Option<SystemTime> {
+        self.options.valid_before
+    }
+
     /// Tells whether it is a certificate authority.
     pub fn is_authority(&self) -> bool {
         self.options.cert_authority
@@ -115,17 +131,27 @@ fn key_unreadable(key: &str, error: &ssh_key::Error) -> String {
     }
 }
 
-/// Says what makes a key too weak, if anything does.
-pub(super) fn weakness(key: &KeyData) -> Option<String> {
+/// Why a key cannot be relied on.
+#[derive(Debug)]
+pub(super) enum Unfit {
+    /// Others can sign in its place; what it is.
+    Weak(String),
+    /// Its signatures cannot be checked here; what it is.
+    Unsupported(String),
+}
+
+/// Says why a key cannot be relied on, if anything speaks against it.
+pub(super) fn unfit(key: &KeyData) -> Option<Unfit> {
     match key {
-        KeyData::Rsa(rsa) => {
-            let bits = bits(rsa.n.as_positive_bytes()?);
-            (bits < 2048).then(|| format!("RSA of {bits} bits"))
-        }
-        KeyData::Dsa(_) => Some("DSA".to_owned()),
+        KeyData::Rsa(rsa) => match bits(rsa.n.as_positive_bytes().unwrap_or_default()) {
+            bits @ 0..2048 => Some(Unfit::Weak(format!("RSA of {bits} bits"))),
+            2048..=4096 => None,
+            bits => Some(Unfit::Unsupported(format!("RSA of {bits} bits, more than 4096"))),
+        },
+        KeyData::Dsa(_) => Some(Unfit::Weak("DSA".to_owned())),
         KeyData::Ed25519(_) | KeyData::SkEd25519(_) => None,
         KeyData::Ecdsa(_) | KeyData::SkEcdsaSha2NistP256(_) => None,
-        _ => Some("of a type that is not known".to_owned()),
+        _ => Some(Unfit::Unsupported("of a type that is not known".to_owned())),
     }
 }
 

@@ -3,9 +3,10 @@
 //! - [`AllowedSigner`] is a listed key with its options, parsed when the config is read;
 //! - [`verify`] judges one signature against the listed keys;
 //! - [`SecretKey`] is the bot's own key;
-//! - `wire` reads the signature block and `options` the line's options, neither knows of keys.
+//! - `wire` reads the signature block, `certificate` a certificate in it, `options` the line's options.
 
 mod allowed_signer;
+mod certificate;
 mod options;
 mod secret_key;
 mod verify;

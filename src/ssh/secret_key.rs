@@ -11,7 +11,7 @@ use crate::outcome::{Problem, Refusal};
 /// An SSH secret key that can sign; unlocked once, when it was loaded.
 #[derive(Clone)]
 pub struct SecretKey {
-    key: PrivateKey,
+    key: Box<PrivateKey>,
 }
 
 impl fmt::Debug for SecretKey {
@@ -29,7 +29,7 @@ impl SecretKey {
         let made = PrivateKey::random(&mut OsRng, Algorithm::Ed25519);
         let mut key = made.map_err(|error| failed("make a key", &error))?;
         key.set_comment(comment);
-        Ok(SecretKey { key })
+        Ok(SecretKey { key: Box::new(key) })
     }
 
     /// Loads an OpenSSH private key, unlocking it with `passphrase` where it is locked.
@@ -47,7 +47,7 @@ impl SecretKey {
             (true, None) => return Err(locked()),
         };
         match key.algorithm() {
-            Algorithm::Ed25519 | Algorithm::Ecdsa { .. } => Ok(SecretKey { key }),
+            Algorithm::Ed25519 | Algorithm::Ecdsa { .. } => Ok(SecretKey { key: Box::new(key) }),
             other => Err(unsupported(&other)),
         }
     }
@@ -75,7 +75,7 @@ impl SecretKey {
     pub fn export(&self, passphrase: Option<&str>) -> Result<String, Problem> {
         let locked = match passphrase {
             Some(passphrase) => self.key.encrypt(&mut OsRng, passphrase),
-            None => Ok(self.key.clone()),
+            None => Ok(PrivateKey::clone(&self.key)),
         };
         let text = locked.and_then(|key| key.to_openssh(LineEnding::LF));
         text.map(|text| text.to_string()).map_err(|error| failed("export the key", &error))

@@ -3,14 +3,14 @@
 //! The commit's own date is the only time there is, and whoever signs picks it. So windows are tested
 //! against now; and against that date too, since one outside of the window was not meant.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use ssh_key::certificate::CertType;
 use ssh_key::public::KeyData;
-use ssh_key::{Algorithm, Certificate, EcdsaCurve, HashAlg, PublicKey, Signature, SshSig};
+use ssh_key::{Algorithm, EcdsaCurve, HashAlg, PublicKey, Signature, SshSig};
 
 use super::NAMESPACE;
-use super::allowed_signer::{AllowedSigner, weakness};
+use super::allowed_signer::{AllowedSigner, Unfit, unfit};
+use super::certificate::Certificate;
 use super::options::matches_list;
 use super::wire::{Block, malformed};
 use crate::outcome::{Refusal, printable};
@@ -54,6 +54,9 @@ pub fn verify(
     check_namespace(&block)?;
     let presented = Presented::read(&block)?;
     let signature = signature(&block)?;
+    if !presented.makes(&signature.algorithm()) {
+        return Err(presented.bad());
+    }
     let mut refusal = None;
     for signer in listed.iter().filter(|signer| presented.may_be(signer)) {
         let checked = presented.check(signer, now, dated).and_then(|expires| {
@@ -73,19 +76,23 @@ impl Presented {
         let kind = block.key_type();
         let unreadable = |error: ssh_key::Error| match kind.as_str() {
             "ssh-dss" | "ssh-dss-cert-v01@openssh.com" => weak("DSA"),
-            _ => malformed(&format!("has a {kind:?} key that cannot be read: {error}")),
+            _ => {
+                let reason = printable(error.to_string(), 200);
+                malformed(&format!("has a {kind:?} key that cannot be read: {reason}"))
+            }
         };
-        let presented = match kind.ends_with("-cert-v01@openssh.com") {
-            true => Certificate::from_bytes(&block.public_key)
+        let presented = match Certificate::is_type(&kind) && !kind.starts_with("ssh-dss") {
+            true => Certificate::read(&block.public_key)
                 .map(|certificate| Presented::Certificate(Box::new(certificate)))
-                .map_err(unreadable)?,
+                .map_err(|why| malformed(&format!("has a certificate that {why}")))?,
             false => {
                 let key = PublicKey::from_bytes(&block.public_key).map_err(unreadable)?;
                 Presented::Key(key.key_data().clone())
             }
         };
-        match weakness(presented.key()) {
-            Some(weakness) => Err(weak(&weakness)),
+        match unfit(presented.key()) {
+            Some(Unfit::Weak(kind)) => Err(weak(&kind)),
+            Some(Unfit::Unsupported(kind)) => Err(unsupported(&kind)),
             None => Ok(presented),
         }
     }
@@ -93,7 +100,15 @@ impl Presented {
     fn key(&self) -> &KeyData {
         match self {
             Presented::Key(key) => key,
-            Presented::Certificate(certificate) => certificate.public_key(),
+            Presented::Certificate(certificate) => &certificate.key,
+        }
+    }
+
+    /// Tells whether a key of this type makes such signatures; what is no security key's has no flags.
+    fn makes(&self, algorithm: &Algorithm) -> bool {
+        match (self.key(), algorithm) {
+            (KeyData::Rsa(_), Algorithm::Rsa { .. }) => true,
+            (key, algorithm) => key.algorithm() == *algorithm,
         }
     }
 
@@ -106,7 +121,7 @@ impl Presented {
         match self {
             Presented::Key(key) => !signer.is_authority() && signer.key.key_data() == key,
             Presented::Certificate(certificate) => {
-                signer.is_authority() && signer.key.key_data() == certificate.signature_key()
+                signer.is_authority() && *signer.key.key_data() == certificate.authority
             }
         }
     }
@@ -150,7 +165,7 @@ impl Presented {
         let (comment, authority) = match self {
             Presented::Key(_) => (signer.comment(), None),
             Presented::Certificate(certificate) => {
-                (certificate.key_id(), Some(signer.fingerprint()))
+                (certificate.id.as_str(), Some(signer.fingerprint()))
             }
         };
         Good {
@@ -186,7 +201,7 @@ impl Presented {
         let words = match self {
             Presented::Key(_) => format!("signed by the SSH key {who}, which is not listed"),
             Presented::Certificate(certificate) => {
-                let authority = certificate.signature_key().fingerprint(HashAlg::Sha256);
+                let authority = certificate.authority.fingerprint(HashAlg::Sha256);
                 format!(
                     "signed by the SSH key {who} with a certificate of the authority {authority}, \
                      which is not listed as cert-authority"
@@ -207,13 +222,10 @@ struct Window {
 
 impl Window {
     fn of(certificate: &Certificate) -> Window {
-        let at = |seconds: u64| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
-        // OpenSSH writes "forever" as the largest number.
-        let ends = certificate.valid_before() < i64::MAX as u64;
         Window {
-            from: at(certificate.valid_after()),
-            until: at(certificate.valid_before()).filter(|_| ends),
-            whose: format!("the SSH certificate {:?}", printable(certificate.key_id(), 100)),
+            from: Some(certificate.from),
+            until: certificate.until,
+            whose: format!("the SSH certificate {:?}", printable(&certificate.id, 100)),
         }
     }
 
@@ -274,27 +286,28 @@ fn flags(signature: &[u8]) -> u8 {
 
 fn check_certificate(certificate: &Certificate, signer: &AllowedSigner) -> Result<(), Refusal> {
     let refuse = |words: &str| {
-        let name = printable(certificate.key_id(), 100);
+        let name = printable(&certificate.id, 100);
         Refusal::new("ssh-certificate", format!("the SSH certificate {name:?} {words}"))
             .hint("have the authority issue a user certificate for this signer")
     };
-    if certificate.cert_type() != CertType::User {
+    if !certificate.is_user {
         return Err(refuse("is a host's"));
     }
-    if let Some((option, _)) = certificate.critical_options().iter().next() {
+    if let Some(option) = &certificate.critical_option {
         let option = printable(option, 60);
         return Err(refuse(&format!(
             "has the critical option {option:?}, which git cannot honour"
         )));
     }
-    let touched = flags(certificate.signature().as_bytes()) & USER_PRESENT != 0;
-    if is_security_key(certificate.signature_key()) && !touched {
-        return Err(refuse("was issued by a security key that nobody touched"));
-    }
-    if certificate.verify_signature().is_err() {
+    if !certificate.is_by_authority() {
         return Err(refuse("is not signed by its authority"));
     }
-    let principals = certificate.valid_principals();
+    let touched =
+        certificate.signature().is_some_and(|made| flags(made.as_bytes()) & USER_PRESENT != 0);
+    if is_security_key(&certificate.authority) && !touched {
+        return Err(refuse("was issued by a security key that nobody touched"));
+    }
+    let principals = &certificate.principals;
     match principals.iter().any(|principal| matches_list(&signer.principals, principal)) {
         true => Ok(()),
         false => Err(principal_refused(principals, signer)),
@@ -315,6 +328,11 @@ fn principal_refused(principals: &[String], signer: &AllowedSigner) -> Refusal {
 fn weak(weakness: &str) -> Refusal {
     Refusal::new("weak-key", format!("the SSH key that signed is {weakness}, which is too weak"))
         .hint("sign with an Ed25519 key, or RSA of at least 2048 bits, and list that")
+}
+
+fn unsupported(kind: &str) -> Refusal {
+    let words = format!("the SSH key that signed is {kind}, which cannot be checked here");
+    Refusal::new("key-unsupported", words).hint("sign with an Ed25519 key, and list that")
 }
 
 fn weak_digest(digest: &[u8]) -> Refusal {

@@ -67,28 +67,33 @@ impl Block {
     }
 }
 
-struct Reader<'a> {
-    rest: &'a [u8],
+/// Reads SSH's wire form from the front; each error is the rest of a sentence about it.
+pub(super) struct Reader<'a> {
+    pub(super) rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
-    fn take(&mut self, length: usize) -> Result<&'a [u8], &'static str> {
+    pub(super) fn take(&mut self, length: usize) -> Result<&'a [u8], &'static str> {
         let (taken, rest) = self.rest.split_at_checked(length).ok_or("is cut short")?;
         self.rest = rest;
         Ok(taken)
     }
 
-    fn number(&mut self) -> Result<u32, &'static str> {
+    pub(super) fn number(&mut self) -> Result<u32, &'static str> {
         let digits = self.take(4)?.try_into().expect("four bytes were taken");
         Ok(u32::from_be_bytes(digits))
     }
 
-    fn string(&mut self) -> Result<&'a [u8], &'static str> {
+    pub(super) fn long_number(&mut self) -> Result<u64, &'static str> {
+        Ok(u64::from(self.number()?) << 32 | u64::from(self.number()?))
+    }
+
+    pub(super) fn string(&mut self) -> Result<&'a [u8], &'static str> {
         let length = self.number()?;
         self.take(length as usize)
     }
 
-    fn end(&self) -> Result<(), &'static str> {
+    pub(super) fn end(&self) -> Result<(), &'static str> {
         if self.rest.is_empty() { Ok(()) } else { Err("has bytes behind its end") }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use openpgp::cert::CertBuilder;
 use openpgp::packet::key::Key4;
-use openpgp::types::{Curve, KeyFlags};
+use openpgp::types::{Curve, HashAlgorithm, KeyFlags};
 use openpgp::{Cert, Profile};
 use sequoia_openpgp as openpgp;
 
@@ -44,16 +44,22 @@ fn listing() -> Vec<Case> {
     let twin = person("Alice");
     vec![
         honest("listed key", &ALICE).accepted(Accepts),
-        Case::commit("good key, not listed", with_signature(plain().as_bytes(), &sign(&MALLORY, plain().as_bytes())))
-            .lists(list(&ALICE))
-            .certificate(public(&ALICE))
-            .certificate(public(&MALLORY))
-            .refused("key-not-listed", Accepts),
-        Case::commit("same user id, other key", with_signature(plain().as_bytes(), &sign(&twin, plain().as_bytes())))
-            .lists(list(&ALICE))
-            .certificate(public(&ALICE))
-            .certificate(public(&twin))
-            .refused("key-not-listed", Accepts),
+        Case::commit(
+            "good key, not listed",
+            with_signature(plain().as_bytes(), &sign(&MALLORY, plain().as_bytes())),
+        )
+        .lists(list(&ALICE))
+        .certificate(public(&ALICE))
+        .certificate(public(&MALLORY))
+        .refused("key-not-listed", Accepts),
+        Case::commit(
+            "same user id, other key",
+            with_signature(plain().as_bytes(), &sign(&twin, plain().as_bytes())),
+        )
+        .lists(list(&ALICE))
+        .certificate(public(&ALICE))
+        .certificate(public(&twin))
+        .refused("key-not-listed", Accepts),
         Case::commit("no key is listed", alices_commit())
             .certificate(public(&ALICE))
             .refused("key-not-listed", Accepts),
@@ -95,7 +101,13 @@ fn certificates() -> Vec<Case> {
             .accepted(Accepts),
         Case::commit("two armoured certificates in one file", alices_commit())
             .lists(list(&ALICE))
-            .certificate([armour_as(openpgp::armor::Kind::PublicKey, &public(&MALLORY)).into_bytes(), armoured].concat())
+            .certificate(
+                [
+                    armour_as(openpgp::armor::Kind::PublicKey, &public(&MALLORY)).into_bytes(),
+                    armoured,
+                ]
+                .concat(),
+            )
             .accepted(Accepts),
         Case::commit("keyring of two binary certificates in one file", alices_commit())
             .lists(list(&ALICE))
@@ -117,7 +129,8 @@ fn subkeys() -> Vec<Case> {
     let dave = generate(builder("Dave").add_authentication_subkey());
     let by_primary = sign_with(binary(), &mut primary(&CAROL), plain().as_bytes());
     let by_primary = with_signature(plain().as_bytes(), &armour(&packet(by_primary)));
-    let both = builder("Bert").set_primary_key_flags(KeyFlags::empty().set_certification().set_signing());
+    let both =
+        builder("Bert").set_primary_key_flags(KeyFlags::empty().set_certification().set_signing());
     let both = generate(both.add_signing_subkey());
     let berts = sign_with(binary(), &mut primary(&both), plain().as_bytes());
     let berts = with_signature(plain().as_bytes(), &armour(&packet(berts)));
@@ -140,37 +153,58 @@ fn subkeys() -> Vec<Case> {
 }
 
 /// A certificate of one self-made key that signed the plain commit.
-fn of_key(name: &'static str, owner: &str, key: openpgp::packet::Key<openpgp::packet::key::SecretParts, openpgp::packet::key::PrimaryRole>) -> Case {
-    let cert = handmade(owner, key, |builder| builder);
+fn of_key(
+    name: &'static str,
+    owner: &str,
+    key: openpgp::packet::Key<openpgp::packet::key::SecretParts, openpgp::packet::key::PrimaryRole>,
+) -> Case {
+    // gpg wants a digest as long as the curve.
+    let cert = handmade(owner, key, |builder| builder.set_hash_algo(HashAlgorithm::SHA512));
     let mut signer = primary(&cert);
-    built_by(name, binary(), &cert, &mut signer)
+    built_by(name, binary().set_hash_algo(HashAlgorithm::SHA512), &cert, &mut signer)
 }
 
-fn ecc(curve: Curve) -> openpgp::packet::Key<openpgp::packet::key::SecretParts, openpgp::packet::key::PrimaryRole> {
+fn ecc(
+    curve: Curve,
+) -> openpgp::packet::Key<openpgp::packet::key::SecretParts, openpgp::packet::key::PrimaryRole> {
     aged(Key4::generate_ecc(true, curve).expect("a key"))
 }
 
 fn strength() -> Vec<Case> {
     let weak_primary = handmade("Rita", rsa(1024), |builder| builder);
     let strong_subkey = bind_subkey(&weak_primary);
+    let huge = openpgp::packet::Key::<_, openpgp::packet::key::PrimaryRole>::from(
+        Key4::import_public_rsa(&[1, 0, 1], &[0xf1; 1024], Some(days_ago(400))).expect("a key"),
+    );
+    let (huge_issuer, user_id) = (huge.fingerprint(), openpgp::packet::UserID::from("Hulk"));
+    let huge = openpgp::Cert::from_packets(vec![huge.into(), user_id.into()].into_iter());
+    let as_huge = binary().set_issuer_fingerprint(huge_issuer.clone()).expect("fits");
+    let as_huge = as_huge.set_issuer(huge_issuer.into()).expect("fits");
     let dsa = aged(Key4::generate_dsa(2048).expect("a key"));
     vec![
         of_key("RSA of 1024 bits", "Ron", rsa(1024)).refused("weak-key", Accepts),
+        built_by("RSA of 8192 bits", as_huge, &huge.expect("a certificate"), &mut subkey(&ALICE))
+            .refused("key-unsupported", NotAsked),
         of_key("RSA of 2048 bits", "Ruth", rsa(2048)).accepted(Accepts),
         of_key("DSA of 2048 bits", "Dora", dsa).refused("weak-key", Accepts),
         of_key("ECDSA on P-256", "Nina", ecc(Curve::NistP256)).accepted(Accepts),
         of_key("ECDSA on P-384", "Nora", ecc(Curve::NistP384)).accepted(Accepts),
         of_key("ECDSA on P-521", "Nele", ecc(Curve::NistP521)).accepted(Accepts),
         of_key("EdDSA on Ed25519", "Edda", ed25519()).accepted(Accepts),
-        signed_as("strong subkey below an RSA primary of 1024 bits", &strong_subkey, &sign(&strong_subkey, plain().as_bytes()))
-            .refused("weak-key", Accepts),
+        signed_as(
+            "strong subkey below an RSA primary of 1024 bits",
+            &strong_subkey,
+            &sign(&strong_subkey, plain().as_bytes()),
+        )
+        .refused("weak-key", Accepts),
     ]
 }
 
 /// Adds an Ed25519 signing subkey with its back signature.
 fn bind_subkey(cert: &Cert) -> Cert {
     let mut key = openpgp::packet::Key::from(
-        Key4::<_, openpgp::packet::key::SubordinateRole>::generate_ecc(true, Curve::Ed25519).expect("a key"),
+        Key4::<_, openpgp::packet::key::SubordinateRole>::generate_ecc(true, Curve::Ed25519)
+            .expect("a key"),
     );
     key.set_creation_time(days_ago(300)).expect("a time");
     crate::certificate_cases::bind(cert, &key, crate::certificate_cases::Binding::honest())

@@ -76,8 +76,15 @@ pub fn sign_with(builder: SignatureBuilder, key: &mut KeyPair, payload: &[u8]) -
     if version == 6 {
         return builder.sign_message(key, payload).expect("signs");
     }
-    hash.update(payload);
+    match builder.typ() {
+        SignatureType::Text => hash.update(&with_cr_lf(payload)),
+        _ => hash.update(payload),
+    }
     builder.sign_hash(key, hash).expect("signs")
+}
+
+fn with_cr_lf(text: &[u8]) -> Vec<u8> {
+    String::from_utf8_lossy(text).replace('\n', "\r\n").into_bytes()
 }
 
 pub fn packet(signature: Signature) -> Vec<u8> {

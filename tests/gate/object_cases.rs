@@ -29,9 +29,13 @@ fn unsigned() -> Vec<Case> {
     vec![
         alices("unsigned commit", plain()).refused("unsigned-tip", Refuses),
         alices("signature in the message only", alike).refused("unsigned-tip", Refuses),
-        alices("armour at the end of the message", format!("{}{armour}", plain())).refused("unsigned-tip", Refuses),
-        alices("gpgsig-sha256 alone", with_header(plain().as_bytes(), "gpgsig-sha256", armour.trim_end()))
-            .refused("malformed-commit", Refuses),
+        alices("armour at the end of the message", format!("{}{armour}", plain()))
+            .refused("unsigned-tip", Refuses),
+        alices(
+            "gpgsig-sha256 alone",
+            with_header(plain().as_bytes(), "gpgsig-sha256", armour.trim_end()),
+        )
+        .refused("malformed-commit", Refuses),
     ]
 }
 
@@ -52,8 +56,11 @@ fn changed() -> Vec<Case> {
         change("final line break removed after signing", "small.\n", "small."),
         alices("encoding header added after signing", encoded).refused("bad-signature", Refuses),
         alices("signature of another commit", swapped).refused("bad-signature", Refuses),
-        alices("parent added after signing", signed.replacen("author", "parent 4b825dc642cb6eb9a060e54bf8d69288fbee4904\nauthor", 1))
-            .refused("bad-signature", NotAsked),
+        alices(
+            "parent added after signing",
+            signed.replacen("author", "parent 4b825dc642cb6eb9a060e54bf8d69288fbee4904\nauthor", 1),
+        )
+        .refused("bad-signature", NotAsked),
     ]
 }
 
@@ -65,6 +72,11 @@ fn forms() -> Vec<Case> {
     let early = {
         let header = format!("gpgsig {}\n", armour.trim_end().replace('\n', "\n "));
         plain.replacen("author", &format!("{header}author"), 1)
+    };
+    let late = {
+        let bare = with_header(plain.as_bytes(), "change-id", "xyzzy");
+        let signed = with_signature(plain.as_bytes(), &sign(&ALICE, &bare));
+        with_header(&signed, "change-id", "xyzzy")
     };
     let huge = message(&format!("Subject\n\n{}", "x".repeat(17 << 20)));
     let with = |name, header: &str, value: &str| {
@@ -81,26 +93,85 @@ fn forms() -> Vec<Case> {
         with("header of another tool", "change-id", "xyzzy").accepted(Accepts),
         with("header that goes on over lines", "HG:extra", "a\nb").accepted(Accepts),
         sealed("old date", dated("Subject\n", days_ago(9000)).as_bytes()).accepted(Accepts),
-        malformed(sealed("NUL in the message", &bytes(b"\0e\n")), NotAsked),
-        malformed(alices("NUL and text behind a signed message", format!("{signed}\0more")), Refuses),
-        malformed(sealed("two trees", plain.replacen("author", "tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904\nauthor", 1).as_bytes()), NotAsked),
-        malformed(with("second tree behind the committer", "tree", "4b825dc642cb6eb9a060e54bf8d69288fbee4904"), NotAsked),
+        alices("header of another tool behind the signature", late).accepted(Accepts),
+        alices("gpgsig header without a value", plain.replacen("\n\n", "\ngpgsig\n\n", 1))
+            .refused("malformed-signature", Refuses),
+        malformed(sealed("NUL in the message", &bytes(b"\0e\n")), Accepts),
+        malformed(
+            alices("NUL and text behind a signed message", format!("{signed}\0more")),
+            Refuses,
+        ),
+        malformed(
+            sealed(
+                "two trees",
+                plain
+                    .replacen("author", "tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904\nauthor", 1)
+                    .as_bytes(),
+            ),
+            Accepts,
+        ),
+        malformed(
+            with(
+                "second tree behind the committer",
+                "tree",
+                "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
+            ),
+            NotAsked,
+        ),
         malformed(with("second author", "author", "Eve <eve@example.org> 1 +0000"), NotAsked),
-        malformed(with("late parent", "parent", "4b825dc642cb6eb9a060e54bf8d69288fbee4904"), NotAsked),
-        malformed(sealed("two encoding headers", &with_header(&with_header(plain.as_bytes(), "encoding", "UTF-8"), "encoding", "UTF-8")), NotAsked),
+        malformed(
+            with("late parent", "parent", "4b825dc642cb6eb9a060e54bf8d69288fbee4904"),
+            NotAsked,
+        ),
+        malformed(
+            sealed(
+                "two encoding headers",
+                &with_header(
+                    &with_header(plain.as_bytes(), "encoding", "UTF-8"),
+                    "encoding",
+                    "UTF-8",
+                ),
+            ),
+            NotAsked,
+        ),
         malformed(alices("signature before the author", early), NotAsked),
-        malformed(sealed("tree that is no id", plain.replacen("tree 4b", "tree zz", 1).as_bytes()), NotAsked),
-        malformed(sealed("author without mail", plain.replacen("<alice@example.org>", "", 1).as_bytes()), NotAsked),
-        malformed(sealed("author without date", plain.replacen(" +0100", "", 1).as_bytes()), NotAsked),
+        malformed(
+            sealed("tree that is no id", plain.replacen("tree 4b", "tree zz", 1).as_bytes()),
+            NotAsked,
+        ),
+        malformed(
+            sealed("author without mail", plain.replacen("<alice@example.org>", "", 1).as_bytes()),
+            NotAsked,
+        ),
+        malformed(
+            sealed("author without date", plain.replacen(" +0100", "", 1).as_bytes()),
+            NotAsked,
+        ),
         malformed(alices("no blank line behind the headers", no_blank), NotAsked),
         malformed(alices("empty object", ""), NotAsked),
         malformed(alices("object above 16 MiB", huge), NotAsked),
         malformed(with("unknown signature header, signed over", "gpgsig-sha512", "x"), NotAsked),
-        malformed(alices("gpgsig-sha256 beside gpgsig", with_header(signed.as_bytes(), "gpgsig-sha256", armour.trim_end())), Accepts),
-        malformed(alices("unknown header gpgsig-note with unsigned text", with_header(signed.as_bytes(), "gpgsig-note", "trust me")), Accepts),
-        malformed(alices("header GPGSIG in capitals", with_header(signed.as_bytes(), "GPGSIG", "x")), Refuses),
+        malformed(
+            alices(
+                "gpgsig-sha256 beside gpgsig",
+                with_header(signed.as_bytes(), "gpgsig-sha256", armour.trim_end()),
+            ),
+            Accepts,
+        ),
+        malformed(
+            alices(
+                "unknown header gpgsig-note with unsigned text",
+                with_header(signed.as_bytes(), "gpgsig-note", "trust me"),
+            ),
+            Accepts,
+        ),
+        malformed(
+            alices("header GPGSIG in capitals", with_header(signed.as_bytes(), "GPGSIG", "x")),
+            Refuses,
+        ),
         alices("two gpgsig headers", second).refused("signature-count", Refuses),
-        alices("same gpgsig twice", with_signature(signed.as_bytes(), &armour)).refused("signature-count", Refuses),
+        alices("same gpgsig twice", with_signature(signed.as_bytes(), &armour))
+            .refused("signature-count", Refuses),
     ]
 }
 
@@ -125,8 +196,12 @@ fn merges() -> Vec<Case> {
     vec![
         sealed("signed merge of a stranger's signed tag", &merge).accepted(Accepts),
         sealed("signed merge of two tags", &two).accepted(Accepts),
-        alices("unsigned merge of a listed signer's tag", unsigned).refused("unsigned-tip", Refuses),
-        alices("a tag's signature on a commit", with_signature(plain().as_bytes(), &sign(&ALICE, tag.as_bytes())))
-            .refused("bad-signature", Refuses),
+        alices("unsigned merge of a listed signer's tag", unsigned)
+            .refused("unsigned-tip", Refuses),
+        alices(
+            "a tag's signature on a commit",
+            with_signature(plain().as_bytes(), &sign(&ALICE, tag.as_bytes())),
+        )
+        .refused("bad-signature", Refuses),
     ]
 }

@@ -35,7 +35,8 @@ fn ours(cert: &Cert, commit: &[u8]) -> bool {
 fn what_an_earlier_key_signed_in_its_time_stays_ours() {
     use ReasonForRevocation::{KeyCompromised, KeyRetired, KeySuperseded};
     let key = mint::person("Bot");
-    let old = mint::generate(mint::builder("Old").set_validity_period(DAY * 200).add_signing_subkey());
+    let old =
+        mint::generate(mint::builder("Old").set_validity_period(DAY * 200).add_signing_subkey());
     let retired = revoked(&key, KeyRetired, days_ago(50));
     let superseded = revoked(&key, KeySuperseded, days_ago(50));
     let lost = revoked(&key, KeyCompromised, days_ago(50));
@@ -78,6 +79,6 @@ fn current_and_earlier_keys_of_both_kinds_stand_side_by_side() {
         let commit = with_signature(bare.as_bytes(), &armour);
         let signer = certs.signed(&commit).map(|signer| signer.to_string());
         assert_eq!(signer, wanted.then(|| key.signer_id().to_string()));
-        assert_eq!(BotCerts::of(key).signed(&commit).is_some(), true);
+        assert!(BotCerts::of(key).signed(&commit).is_some());
     }
 }

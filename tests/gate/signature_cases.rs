@@ -33,7 +33,8 @@ fn hashes() -> Vec<Case> {
     vec![
         with("data signature with MD5", HashAlgorithm::MD5).refused("weak-hash", Refuses),
         with("data signature with SHA-1", HashAlgorithm::SHA1).refused("weak-hash", Accepts),
-        with("data signature with RIPEMD-160", HashAlgorithm::RipeMD).refused("weak-hash", NotAsked),
+        with("data signature with RIPEMD-160", HashAlgorithm::RipeMD)
+            .refused("weak-hash", NotAsked),
         with("data signature with SHA-224", HashAlgorithm::SHA224).accepted(NotAsked),
         with("data signature with SHA-384", HashAlgorithm::SHA384).accepted(Accepts),
         with("data signature with SHA-512", HashAlgorithm::SHA512).accepted(Accepts),
@@ -47,12 +48,15 @@ fn times() -> Vec<Case> {
         built("signature without a time", builder)
     };
     let valid_for = |name, days: u64| {
-        let builder = at(days_ago(30)).set_signature_validity_period(Duration::from_secs(days * 86_400));
+        let builder =
+            at(days_ago(30)).set_signature_validity_period(Duration::from_secs(days * 86_400));
         built(name, builder.expect("a period"))
     };
     vec![
-        built("signature dated a year from now", at(*NOW + in_years(1))).refused("signature-in-future", Accepts),
-        built("signature dated six minutes from now", at(*NOW + minutes(6))).refused("signature-in-future", Accepts),
+        built("signature dated a year from now", at(*NOW + in_years(1)))
+            .refused("signature-in-future", Accepts),
+        built("signature dated six minutes from now", at(*NOW + minutes(6)))
+            .refused("signature-in-future", Accepts),
         built("signature dated four minutes from now", at(*NOW + minutes(4))).accepted(Accepts),
         older_than_its_key(),
         timeless.refused("malformed-signature", NotAsked),
@@ -93,8 +97,10 @@ fn subpackets() -> Vec<Case> {
     vec![
         built("critical notation", notation(true)).refused("signature-critical", Refuses),
         built("notation that is not critical", notation(false)).accepted(Accepts),
-        built("unknown critical subpacket", unknown(true).expect("fits")).refused("signature-critical", Refuses),
-        built("unknown subpacket that is not critical", unknown(false).expect("fits")).accepted(Accepts),
+        built("unknown critical subpacket", unknown(true).expect("fits"))
+            .refused("signature-critical", Refuses),
+        built("unknown subpacket that is not critical", unknown(false).expect("fits"))
+            .accepted(Accepts),
         built("signer's user id", signers).accepted(Accepts),
     ]
 }
@@ -134,11 +140,16 @@ fn issuers() -> Vec<Case> {
         built("issuer named by key id alone", builder)
     };
     vec![
-        built("issuer names an unlisted key", claims(binary(), &stranger)).refused("key-not-listed", Refuses),
-        listed("issuer names another listed key", with_signature(plain().as_bytes(), &armour(&packet(as_other))), &ALICE)
-            .lists(list(&bertha))
-            .certificate(public(&bertha))
-            .refused("bad-signature", Refuses),
+        built("issuer names an unlisted key", claims(binary(), &stranger))
+            .refused("key-not-listed", Refuses),
+        listed(
+            "issuer names another listed key",
+            with_signature(plain().as_bytes(), &armour(&packet(as_other))),
+            &ALICE,
+        )
+        .lists(list(&bertha))
+        .certificate(public(&bertha))
+        .refused("bad-signature", Refuses),
         built("issuer's fingerprint and key id disagree", two).refused("key-not-listed", NotAsked),
         nameless.refused("malformed-signature", NotAsked),
         by_id_only.accepted(Accepts),
@@ -201,15 +212,23 @@ fn packets() -> Vec<Case> {
     version[2] = 5;
     let pair = |first: &[u8], second: &[u8]| armour(&[first, second].concat());
     vec![
-        block("version 3 signature", armour(&version_three())).refused("signature-version", NotAsked),
+        block("version 3 signature", armour(&version_three()))
+            .refused("signature-version", Accepts),
         block("version 5 signature", armour(&version)).refused("signature-version", Refuses),
-        block("two signatures in one block, the listed first", pair(&one, &mallorys)).refused("signature-count", Refuses),
-        block("two signatures in one block, the listed last", pair(&mallorys, &one)).refused("signature-count", Refuses),
-        block("the same signature twice in one block", pair(&one, &one)).refused("signature-count", Refuses),
-        block("marker packet behind the signature", pair(&one, &marker)).refused("malformed-signature", NotAsked),
-        block("marker packet before the signature", pair(&marker, &one)).refused("malformed-signature", NotAsked),
-        block("literal data in the block", pair(&one, &literal)).refused("malformed-signature", NotAsked),
-        block("garbage behind the signature packet", pair(&one, b"\x00\x01")).refused("malformed-signature", NotAsked),
+        block("two signatures in one block, the listed first", pair(&one, &mallorys))
+            .refused("signature-count", Refuses),
+        block("two signatures in one block, the listed last", pair(&mallorys, &one))
+            .refused("signature-count", Refuses),
+        block("the same signature twice in one block", pair(&one, &one))
+            .refused("signature-count", Refuses),
+        block("marker packet behind the signature", pair(&one, &marker))
+            .refused("malformed-signature", NotAsked),
+        block("marker packet before the signature", pair(&marker, &one))
+            .refused("malformed-signature", NotAsked),
+        block("literal data in the block", pair(&one, &literal))
+            .refused("malformed-signature", NotAsked),
+        block("garbage behind the signature packet", pair(&one, b"\x00\x01"))
+            .refused("malformed-signature", NotAsked),
         block("signature packet cut short", armour(cut)).refused("malformed-signature", Refuses),
         block("empty armour", armour(b"")).refused("malformed-signature", Refuses),
         block("no packet in the armour", armour(b"hello")).refused("malformed-signature", Refuses),
@@ -226,8 +245,11 @@ fn blocks() -> Vec<Case> {
         plain().replace("\n-", "\n- -")
     );
     let x509 = "-----BEGIN SIGNED MESSAGE-----\nMIIB\n-----END SIGNED MESSAGE-----\n";
-    let without_checksum: String =
-        good.lines().filter(|line| !line.starts_with('=')).map(|line| format!("{line}\n")).collect();
+    let without_checksum: String = good
+        .lines()
+        .filter(|line| !line.starts_with('='))
+        .map(|line| format!("{line}\n"))
+        .collect();
     let wrong_checksum: String = good
         .lines()
         .map(|line| if line.starts_with('=') { "=AAAA\n".to_owned() } else { format!("{line}\n") })
@@ -235,22 +257,36 @@ fn blocks() -> Vec<Case> {
     let large = format!("{}{}", good.trim_end(), "\n ".repeat(70_000));
     vec![
         block("armour with CR LF", body(&|good| good.replace('\n', "\r\n"))).accepted(Accepts),
-        block("text after the armour", format!("{good}And more.\n")).refused("malformed-signature", Accepts),
-        block("text before the armour", format!("Read me\n{good}")).refused("signature-format-unsupported", NotAsked),
-        block("blank line before the armour", format!("\n{good}")).refused("malformed-signature", Refuses),
+        block("text after the armour", format!("{good}And more.\n"))
+            .refused("malformed-signature", Accepts),
+        block("text before the armour", format!("Read me\n{good}"))
+            .refused("signature-format-unsupported", NotAsked),
+        block("blank line before the armour", format!("\n{good}"))
+            .refused("malformed-signature", Refuses),
         block("blank lines after the armour", format!("{good}\n\n")).accepted(Accepts),
-        block("two armour blocks", format!("{good}{good}")).refused("malformed-signature", NotAsked),
-        block("comment among the armour's headers", good.replacen("\n\n", "\nComment: hello\n\n", 1)).accepted(Accepts),
-        block("armour without its blank line", good.replacen("\n\n", "\n", 1)).refused("malformed-signature", NotAsked),
+        block("two armour blocks", format!("{good}{good}"))
+            .refused("malformed-signature", NotAsked),
+        block(
+            "comment among the armour's headers",
+            good.replacen("\n\n", "\nComment: hello\n\n", 1),
+        )
+        .accepted(Accepts),
+        block("armour without its blank line", good.replacen("\n\n", "\n", 1))
+            .refused("malformed-signature", NotAsked),
         block("armour without checksum", without_checksum).accepted(NotAsked),
-        block("armour with a wrong checksum", wrong_checksum).refused("malformed-signature", NotAsked),
-        block("armour without its end", good.replace("-----END PGP SIGNATURE-----\n", "")).refused("malformed-signature", NotAsked),
+        block("armour with a wrong checksum", wrong_checksum)
+            .refused("malformed-signature", NotAsked),
+        block("armour without its end", good.replace("-----END PGP SIGNATURE-----\n", ""))
+            .refused("malformed-signature", NotAsked),
         block("no base64 inside", good.replace('=', "!")).refused("malformed-signature", NotAsked),
-        block("signature armoured as a message", as_message).refused("malformed-signature", NotAsked),
-        block("certificate in place of the signature", certificate).refused("malformed-signature", Refuses),
+        block("signature armoured as a message", as_message)
+            .refused("malformed-signature", NotAsked),
+        block("certificate in place of the signature", certificate)
+            .refused("malformed-signature", Refuses),
         block("cleartext framework", cleartext).refused("malformed-signature", NotAsked),
         block("X.509 signature", x509).refused("signature-format-unsupported", Refuses),
-        block("format that nobody knows", "-----BEGIN MINISIGN-----\n").refused("signature-format-unsupported", Refuses),
+        block("format that nobody knows", "-----BEGIN MINISIGN-----\n")
+            .refused("signature-format-unsupported", Refuses),
         block("empty signature", "").refused("malformed-signature", Refuses),
         block("signature above 64 KiB", large).refused("signature-too-large", NotAsked),
     ]
@@ -264,12 +300,16 @@ fn numbers() -> Vec<Case> {
     let other = sloppy_signature(&named);
     vec![
         signed_as("number length in whole octets", &web_flow, &armour(&sloppy)).accepted(Accepts),
-        signed_as("web-flow's key, listed", &named, &armour(&other)).warned("forge's own key", Accepts),
-        Case::commit("web-flow's key, not listed", with_signature(plain().as_bytes(), &armour(&other)))
-            .lists(list(&ALICE))
-            .certificate(public(&ALICE))
-            .certificate(public(&named))
-            .refused("key-not-listed", Accepts),
+        signed_as("web-flow's key, listed", &named, &armour(&other))
+            .warned("forge's own key", Accepts),
+        Case::commit(
+            "web-flow's key, not listed",
+            with_signature(plain().as_bytes(), &armour(&other)),
+        )
+        .lists(list(&ALICE))
+        .certificate(public(&ALICE))
+        .certificate(public(&named))
+        .refused("key-not-listed", Accepts),
     ]
 }
 

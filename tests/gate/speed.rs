@@ -20,7 +20,7 @@ fn policy_with(count: usize) -> Policy {
 #[test]
 fn five_thousand_signed_commits_are_judged_in_seconds_and_the_unsigned_are_listed() {
     let policy = policy_with(1);
-    let commits: Vec<Vec<u8>> = (0..50)
+    let commits: Vec<Vec<u8>> = (0..5000)
         .map(|n| {
             let bare = message(&format!("Commit {n}\n"));
             with_signature(bare.as_bytes(), &sign(&ALICE, bare.as_bytes()))
@@ -33,7 +33,7 @@ fn five_thousand_signed_commits_are_judged_in_seconds_and_the_unsigned_are_liste
         sweep.judge(&Objects::hash(Kind::Commit, raw).expect("no collision"), raw);
     }
     assert_eq!(sweep.finish().expect("all signed"), 5000);
-    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
 }
 
 #[test]
@@ -71,7 +71,8 @@ fn a_thousand_certificates_lying_around_do_not_slow_a_verdict() {
 #[test]
 fn ssh_verdicts_take_no_longer_than_openpgp_ones() {
     let block = ssh_mint::Block::of(&ssh_mint::BOB);
-    let signed = with_signature(plain().as_bytes(), &block.signed_by(&ssh_mint::BOB, plain().as_bytes()));
+    let signed =
+        with_signature(plain().as_bytes(), &block.signed_by(&ssh_mint::BOB, plain().as_bytes()));
     let id = Objects::hash(Kind::Commit, &signed).expect("no collision");
     let policy = Policy::new(&[ssh_mint::list(&ssh_mint::BOB)], Certificates::default(), *NOW);
     let started = Instant::now();

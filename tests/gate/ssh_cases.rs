@@ -11,7 +11,8 @@ use crate::mint;
 use crate::ssh_mint::*;
 
 pub fn all() -> Vec<Case> {
-    [kinds(), listing(), namespaces(), windows(), security_keys(), certificates(), blocks()].concat()
+    [kinds(), listing(), namespaces(), windows(), security_keys(), certificates(), blocks()]
+        .concat()
 }
 
 fn bobs(block: &Block) -> String {
@@ -26,6 +27,8 @@ fn kinds() -> Vec<Case> {
         ..signed_as("SSH RSA of 1024 bits", list(&BOB), &signed_by_ssh_keygen(&small))
     };
     let sha256 = Block { hash: "sha256".to_owned(), ..Block::of(&BOB) };
+    let huge = [b"ssh-rsa".as_slice(), &[1, 0, 1], &[0x71; 1024]].map(string).concat();
+    let huge = Block { key: huge, ..Block::of(&BOB) };
     let dsa = by_ssh_keygen("dsa", "1024");
     let dsa = Block { key: dsa.public_key().to_bytes().expect("writable"), ..Block::of(&BOB) };
     vec![
@@ -36,10 +39,16 @@ fn kinds() -> Vec<Case> {
         by_ssh_keygen_itself("SSH RSA of 2048 bits", &rsa("2048")),
         by_ssh_keygen_itself("SSH RSA of 4096 bits", &rsa("4096")),
         small.refused("weak-key", Accepts),
-        signed_as("SSH DSA", list(&BOB), &dsa.with("ssh-dss", &[0; 40])).refused("weak-key", Refuses),
+        signed_as("SSH RSA of 8192 bits", list(&BOB), &huge.with("rsa-sha2-512", &[1; 1024]))
+            .refused("key-unsupported", Refuses),
+        signed_as("SSH DSA", list(&BOB), &dsa.with("ssh-dss", &[0; 40]))
+            .refused("weak-key", Refuses),
         signed_as("SSH digest SHA-256", list(&BOB), &bobs(&sha256)).accepted(Accepts),
         by_ssh_keygen_itself("signature written by ssh-keygen, Ed25519", &BOB),
-        by_ssh_keygen_itself("signature written by ssh-keygen, ECDSA", &ecdsa(EcdsaCurve::NistP384)),
+        by_ssh_keygen_itself(
+            "signature written by ssh-keygen, ECDSA",
+            &ecdsa(EcdsaCurve::NistP384),
+        ),
     ]
 }
 
@@ -52,9 +61,11 @@ fn signed_by_ssh_keygen(key: &PrivateKey) -> String {
     let path = home.path().join("key");
     let text = key.to_openssh(ssh_key::LineEnding::LF).expect("writable");
     std::fs::write(&path, text.as_bytes()).expect("writable");
-    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("a mode");
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600))
+        .expect("a mode");
     let mut tool = hermetic("ssh-keygen", home.path());
-    let (made, words) = run(tool.args(["-Y", "sign", "-n", "git", "-f", "key"]), plain().as_bytes());
+    let (made, words) =
+        run(tool.args(["-Y", "sign", "-n", "git", "-f", "key"]), plain().as_bytes());
     assert!(made, "{words}");
     let armour = &words[words.find("-----BEGIN").expect("armour")..];
     let end = armour.find("-----END SSH SIGNATURE-----").expect("an end") + 27;
@@ -74,13 +85,21 @@ fn listing() -> Vec<Case> {
             .lists(list(&BOB))
             .certificate(mint::public(&mint::ALICE))
             .refused("key-not-listed", Accepts),
-        signed_as("SSH key listed beside an OpenPGP key", mint::list(&mint::ALICE), &bobs(&Block::of(&BOB)))
-            .certificate(mint::public(&mint::ALICE))
-            .lists(list(&BOB))
-            .accepted(Accepts),
-        signed_as("SSH key listed twice, once with a window that is over", list_with("valid-before=\"20200101Z\"", &BOB), &bobs(&Block::of(&BOB)))
-            .lists(list(&BOB))
-            .accepted(NotAsked),
+        signed_as(
+            "SSH key listed beside an OpenPGP key",
+            mint::list(&mint::ALICE),
+            &bobs(&Block::of(&BOB)),
+        )
+        .certificate(mint::public(&mint::ALICE))
+        .lists(list(&BOB))
+        .accepted(Accepts),
+        signed_as(
+            "SSH key listed twice, once with a window that is over",
+            list_with("valid-before=\"20200101Z\"", &BOB),
+            &bobs(&Block::of(&BOB)),
+        )
+        .lists(list(&BOB))
+        .accepted(NotAsked),
     ]
 }
 
@@ -93,8 +112,12 @@ fn namespaces() -> Vec<Case> {
         case("SSH namespace empty", &named("")).refused("ssh-namespace", Refuses),
         case("SSH namespace Git", &named("Git")).refused("ssh-namespace", Refuses),
         case("SSH namespace git claimed, file signed", &claimed).refused("bad-signature", Refuses),
-        signed_as("namespaces option that covers git", list_with("namespaces=\"file,git\"", &BOB), &bobs(&Block::of(&BOB)))
-            .accepted(Accepts),
+        signed_as(
+            "namespaces option that covers git",
+            list_with("namespaces=\"file,git\"", &BOB),
+            &bobs(&Block::of(&BOB)),
+        )
+        .accepted(Accepts),
     ]
 }
 
@@ -107,20 +130,30 @@ fn windows() -> Vec<Case> {
     let case = |name, options: String, time: SystemTime| {
         let bare = dated("Subject\n", time);
         let armour = Block::of(&BOB).signed_by(&BOB, bare.as_bytes());
-        Case::commit(name, with_signature(bare.as_bytes(), &armour)).lists(list_with(&options, &BOB))
+        Case::commit(name, with_signature(bare.as_bytes(), &armour))
+            .lists(list_with(&options, &BOB))
     };
     let after = |time| format!("valid-after=\"{}\"", stamp(time));
     let before = |time| format!("valid-before=\"{}\"", stamp(time));
     let (soon, next_year) = (*NOW + DAY * 10, *NOW + DAY * 365);
     vec![
-        case("inside of the window", format!("{},{}", after(days_ago(30)), before(next_year)), days_ago(1)).accepted(Accepts),
+        case(
+            "inside of the window",
+            format!("{},{}", after(days_ago(30)), before(next_year)),
+            days_ago(1),
+        )
+        .accepted(Accepts),
         case("window that ends soon", before(soon), days_ago(1)).warned("expires on", Accepts),
         case("window over", before(days_ago(5)), days_ago(1)).refused("key-expired", Refuses),
-        case("window over, committer date put back into it", before(days_ago(5)), days_ago(9)).refused("key-expired", Accepts),
+        case("window over, committer date put back into it", before(days_ago(5)), days_ago(9))
+            .refused("key-expired", Accepts),
         case("window not begun", after(soon), days_ago(1)).refused("key-not-yet-valid", Refuses),
-        case("window not begun, committer date put into it", after(soon), soon + DAY).refused("key-not-yet-valid", Accepts),
-        case("committed before the window began", after(days_ago(5)), days_ago(9)).refused("signature-outside-window", Refuses),
-        case("committer date behind the window's end", before(soon), soon + DAY).refused("signature-outside-window", Refuses),
+        case("window not begun, committer date put into it", after(soon), soon + DAY)
+            .refused("key-not-yet-valid", Accepts),
+        case("committed before the window began", after(days_ago(5)), days_ago(9))
+            .refused("signature-outside-window", Refuses),
+        case("committer date behind the window's end", before(soon), soon + DAY)
+            .refused("signature-outside-window", Refuses),
     ]
 }
 
@@ -135,13 +168,16 @@ fn security_keys() -> Vec<Case> {
         case("sk-ecdsa, touched", &ecdsa, "", 1).accepted(Accepts),
         case("sk-ed25519, not touched", &ed25519, "", 0).refused("ssh-touch-missing", Accepts),
         case("sk-ecdsa, not touched", &ecdsa, "", 0).refused("ssh-touch-missing", Accepts),
-        case("sk-ed25519, owner known but not touched", &ed25519, "", 4).refused("ssh-touch-missing", NotAsked),
-        case("sk-ed25519, not touched, no-touch-required", &ed25519, "no-touch-required", 0).accepted(NotAsked),
+        case("sk-ed25519, owner known but not touched", &ed25519, "", 4)
+            .refused("ssh-touch-missing", NotAsked),
+        case("sk-ed25519, not touched, no-touch-required", &ed25519, "no-touch-required", 0)
+            .accepted(NotAsked),
         case("sk-ed25519, touched, verify-required", &ed25519, "verify-required", 1)
             .refused("ssh-verification-missing", NotAsked),
-        case("sk-ed25519, owner known, verify-required", &ed25519, "verify-required", 5).accepted(NotAsked),
+        case("sk-ed25519, owner known, verify-required", &ed25519, "verify-required", 5)
+            .accepted(NotAsked),
         signed_as("sk-ed25519 signature that calls itself plain", ed25519.list(""), &bare)
-            .refused("ssh-touch-missing", Refuses),
+            .refused("bad-signature", Refuses),
     ]
 }
 
@@ -161,24 +197,61 @@ fn certificates() -> Vec<Case> {
     };
     vec![
         case("SSH certificate", &issue(&good)).accepted(Accepts),
-        case("SSH certificate that never ends", &issue(&["-n", "dev@example.org"])).accepted(Accepts),
-        case("SSH certificate that ends soon", &issue(&["-n", "dev@example.org", "-V", "-30d:+9d"])).warned("expires on", Accepts),
-        case("SSH certificate expired", &issue(&["-n", "dev@example.org", "-V", "-30d:-9d"])).refused("key-expired", Refuses),
-        case("SSH certificate not begun", &issue(&["-n", "dev@example.org", "-V", "+5d:+9d"])).refused("key-not-yet-valid", Refuses),
-        case("SSH certificate begun after the commit", &issue(&["-n", "dev@example.org", "-V", "-1h:+9w"])).refused("signature-outside-window", Refuses),
-        case("SSH certificate for another principal", &issue(&["-n", "eve@example.com"])).refused("ssh-principal", Refuses),
+        case("SSH certificate that never ends", &issue(&["-n", "dev@example.org"]))
+            .accepted(Accepts),
+        case(
+            "SSH certificate that ends soon",
+            &issue(&["-n", "dev@example.org", "-V", "-30d:+9d"]),
+        )
+        .warned("expires on", Accepts),
+        case("SSH certificate expired", &issue(&["-n", "dev@example.org", "-V", "-30d:-9d"]))
+            .refused("key-expired", Refuses),
+        case("SSH certificate not begun", &issue(&["-n", "dev@example.org", "-V", "+5d:+9d"]))
+            .refused("key-not-yet-valid", Refuses),
+        case(
+            "SSH certificate begun after the commit",
+            &issue(&["-n", "dev@example.org", "-V", "-1h:+9w"]),
+        )
+        .refused("signature-outside-window", Refuses),
+        case("SSH certificate for another principal", &issue(&["-n", "eve@example.com"]))
+            .refused("ssh-principal", Refuses),
         case("SSH certificate for nobody", &issue(&[])).refused("ssh-principal", NotAsked),
-        case("SSH certificate of a host", &issue(&["-h", "-n", "dev@example.org"])).refused("ssh-certificate", Refuses),
-        case("SSH certificate with a critical option", &issue(&["-n", "dev@example.org", "-O", "force-command=ls"])).refused("ssh-certificate", NotAsked),
-        case("SSH certificate with a broken signature", &forged).refused("ssh-certificate", NotAsked),
-        case("SSH certificate of another authority", &sign(certificate(&other_ca, &BOB, &good))).refused("key-not-listed", Refuses),
-        signed_as("SSH certificate, authority listed as a plain key", list(&ca), &issue(&good)).refused("key-not-listed", Refuses),
-        signed_as("SSH certificate, its key listed as a plain key", list(&BOB), &issue(&good)).refused("key-not-listed", NotAsked),
-        signed_as("authority signs itself", trusted(), &Block::of(&ca).signed_by(&ca, plain().as_bytes())).refused("key-not-listed", Refuses),
-        signed_as("SSH certificate, authority's window over", authority(",valid-before=\"20200101Z\"", &ca, &["*"]), &issue(&good))
-            .refused("key-expired", NotAsked),
-        signed_as("SSH certificate, principal negated", authority("", &ca, &["*", "!dev@*"]), &issue(&good))
-            .refused("ssh-principal", NotAsked),
+        case("SSH certificate of a host", &issue(&["-h", "-n", "dev@example.org"]))
+            .refused("ssh-certificate", Refuses),
+        case(
+            "SSH certificate with a critical option",
+            &issue(&["-n", "dev@example.org", "-O", "force-command=ls"]),
+        )
+        .refused("ssh-certificate", NotAsked),
+        case("SSH certificate with a broken signature", &forged)
+            .refused("ssh-certificate", NotAsked),
+        case(
+            "SSH certificate of another authority",
+            &sign(certificate(&other_ca, &BOB, &good)),
+        )
+        .refused("key-not-listed", Refuses),
+        signed_as("SSH certificate, authority listed as a plain key", list(&ca), &issue(&good))
+            .refused("key-not-listed", Refuses),
+        signed_as("SSH certificate, its key listed as a plain key", list(&BOB), &issue(&good))
+            .refused("key-not-listed", NotAsked),
+        signed_as(
+            "authority signs itself",
+            trusted(),
+            &Block::of(&ca).signed_by(&ca, plain().as_bytes()),
+        )
+        .refused("key-not-listed", Refuses),
+        signed_as(
+            "SSH certificate, authority's window over",
+            authority(",valid-before=\"20200101Z\"", &ca, &["*"]),
+            &issue(&good),
+        )
+        .refused("key-expired", NotAsked),
+        signed_as(
+            "SSH certificate, principal negated",
+            authority("", &ca, &["*", "!dev@*"]),
+            &issue(&good),
+        )
+        .refused("ssh-principal", NotAsked),
     ]
 }
 
@@ -196,22 +269,41 @@ fn blocks() -> Vec<Case> {
     vec![
         case("SSH version 2", &changed(|b| b.version = 2)).refused("signature-version", Refuses),
         case("SSH version 0", &changed(|b| b.version = 0)).refused("signature-version", NotAsked),
-        case("SSH other magic", &changed(|b| b.magic = b"SSHSIX".to_vec())).refused("malformed-signature", Refuses),
-        case("SSH bytes behind the block", &changed(|b| b.tail = vec![0])).refused("malformed-signature", Refuses),
-        case("SSH bytes behind the inner signature", &changed(|b| b.inner_tail = vec![0])).refused("malformed-signature", Refuses),
-        case("SSH reserved field used", &changed(|b| b.reserved = b"x".to_vec())).refused("malformed-signature", NotAsked),
-        case("SSH digest named sha1", &changed(|b| b.hash = "sha1".to_owned())).refused("weak-hash", Refuses),
-        case("SSH digest named md5", &changed(|b| b.hash = "md5".to_owned())).refused("weak-hash", Refuses),
-        case("SSH algorithm ssh-rsa with SHA-1", &changed(|b| b.algorithm = Some("ssh-rsa".to_owned()))).refused("weak-hash", Refuses),
-        case("SSH algorithm of another key type", &changed(|b| b.algorithm = Some("rsa-sha2-512".to_owned()))).refused("bad-signature", Refuses),
-        case("SSH algorithm unknown", &changed(|b| b.algorithm = Some("webauthn".to_owned()))).refused("signature-format-unsupported", Refuses),
-        case("SSH signature too short", &honest.with("ssh-ed25519", &[1; 60])).refused("malformed-signature", Refuses),
-        case("SSH signature of zeros", &honest.with("ssh-ed25519", &[0; 64])).refused("bad-signature", Refuses),
-        case("SSH key cut short", &changed(|b| b.key.truncate(20))).refused("malformed-signature", Refuses),
+        case("SSH other magic", &changed(|b| b.magic = b"SSHSIX".to_vec()))
+            .refused("malformed-signature", Refuses),
+        case("SSH bytes behind the block", &changed(|b| b.tail = vec![0]))
+            .refused("malformed-signature", Refuses),
+        case("SSH bytes behind the inner signature", &changed(|b| b.inner_tail = vec![0]))
+            .refused("malformed-signature", Refuses),
+        case("SSH reserved field used", &changed(|b| b.reserved = b"x".to_vec()))
+            .refused("malformed-signature", NotAsked),
+        case("SSH digest named sha1", &changed(|b| b.hash = "sha1".to_owned()))
+            .refused("weak-hash", Refuses),
+        case("SSH digest named md5", &changed(|b| b.hash = "md5".to_owned()))
+            .refused("weak-hash", Refuses),
+        case(
+            "SSH algorithm ssh-rsa with SHA-1",
+            &changed(|b| b.algorithm = Some("ssh-rsa".to_owned())),
+        )
+        .refused("weak-hash", Refuses),
+        case(
+            "SSH algorithm of another key type",
+            &changed(|b| b.algorithm = Some("rsa-sha2-512".to_owned())),
+        )
+        .refused("bad-signature", Refuses),
+        case("SSH algorithm unknown", &changed(|b| b.algorithm = Some("webauthn".to_owned())))
+            .refused("signature-format-unsupported", Refuses),
+        case("SSH signature too short", &honest.with("ssh-ed25519", &[1; 60]))
+            .refused("malformed-signature", Refuses),
+        case("SSH signature of zeros", &honest.with("ssh-ed25519", &[0; 64]))
+            .refused("bad-signature", Refuses),
+        case("SSH key cut short", &changed(|b| b.key.truncate(20)))
+            .refused("malformed-signature", Refuses),
         case("SSH signature over something else", &other).refused("bad-signature", Refuses),
         case("SSH listed key named, another signed", &by_eve).refused("bad-signature", Refuses),
         case("SSH armour with CR LF", &good.replace('\n', "\r\n")).accepted(NotAsked),
-        case("SSH text after the armour", &format!("{good}more\n")).refused("malformed-signature", NotAsked),
+        case("SSH text after the armour", &format!("{good}more\n"))
+            .refused("malformed-signature", NotAsked),
         case("SSH two armours", &format!("{good}{good}")).refused("malformed-signature", NotAsked),
         case("SSH empty armour", &armour(b"")).refused("malformed-signature", Refuses),
     ]

@@ -42,12 +42,15 @@ pub fn certificate(authority: &PrivateKey, key: &PrivateKey, options: &[&str]) -
     let ca = authority.to_openssh(ssh_key::LineEnding::LF).expect("writable");
     let path = home.path().join("ca");
     fs::write(&path, ca.as_bytes()).expect("writable");
-    fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("a mode");
+    fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600))
+        .expect("a mode");
     fs::write(home.path().join("key.pub"), public(key)).expect("writable");
     let mut tool = hermetic("ssh-keygen", home.path());
-    let (made, words) = run(tool.args(["-q", "-s", "ca", "-I", "dev"]).args(options).arg("key.pub"), b"");
+    let (made, words) =
+        run(tool.args(["-q", "-s", "ca", "-I", "dev"]).args(options).arg("key.pub"), b"");
     assert!(made, "{words}");
-    let line = fs::read_to_string(home.path().join("key-cert.pub")).expect("the certificate is there");
+    let line =
+        fs::read_to_string(home.path().join("key-cert.pub")).expect("the certificate is there");
     STANDARD.decode(line.split(' ').nth(1).expect("a blob")).expect("base64")
 }
 
@@ -130,7 +133,8 @@ impl Block {
     /// The block with these signature bytes.
     pub fn with(&self, algorithm: &str, signature: &[u8]) -> String {
         let algorithm = self.algorithm.as_deref().unwrap_or(algorithm);
-        let inner = [string(algorithm.as_bytes()), string(signature), self.inner_tail.clone()].concat();
+        let inner =
+            [string(algorithm.as_bytes()), string(signature), self.inner_tail.clone()].concat();
         let bytes = [
             self.magic.clone(),
             self.version.to_be_bytes().to_vec(),
@@ -202,7 +206,8 @@ impl SecurityKey {
 
     pub fn sign(&self, flags: u8, payload: &[u8]) -> String {
         let trailer = [&[flags][..], &[0, 0, 0, 7]].concat();
-        let block = Block { key: self.blob.clone(), inner_tail: trailer.clone(), ..Block::of(&self.inner) };
+        let block =
+            Block { key: self.blob.clone(), inner_tail: trailer.clone(), ..Block::of(&self.inner) };
         let message = Sha256::digest(block.signed_data(payload));
         let data = [Sha256::digest(APPLICATION).as_slice(), &trailer, &message].concat();
         let (_, signature) = raw(&self.inner, &data);

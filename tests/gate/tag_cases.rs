@@ -29,14 +29,21 @@ pub fn all() -> Vec<Case> {
         alices("tag by a key that is not listed", signed(&MALLORY))
             .certificate(mint::public(&MALLORY))
             .refused("key-not-listed", Accepts),
-        alices("tag changed after signing", by_alice.replacen("v1.2", "v1.3", 1)).refused("bad-signature", Refuses),
-        alices("tag with text after the armour", format!("{by_alice}more\n")).refused("malformed-signature", NotAsked),
-        alices("tag with two armours", format!("{by_alice}{}", mint::sign(&ALICE, bare.as_bytes())))
-            .refused("signature-count", Refuses),
-        alices("tag without tagger", no_tagger).accepted(Accepts),
+        alices("tag changed after signing", by_alice.replacen("v1.2", "v1.3", 1))
+            .refused("bad-signature", Refuses),
+        alices("tag with text after the armour", format!("{by_alice}more\n"))
+            .refused("malformed-signature", NotAsked),
+        alices(
+            "tag with two armours",
+            format!("{by_alice}{}", mint::sign(&ALICE, bare.as_bytes())),
+        )
+        .refused("signature-count", Refuses),
+        alices("tag without tagger", no_tagger).refused("malformed-tag", Refuses),
         alices("tag with an unknown header", extra).refused("malformed-tag", NotAsked),
-        alices("tag without name", bare.replacen("tag v1.2\n", "", 1)).refused("malformed-tag", NotAsked),
-        alices("tag with an illegal name", bare.replacen("v1.2", "v1..2", 1)).refused("malformed-tag", NotAsked),
+        alices("tag without name", bare.replacen("tag v1.2\n", "", 1))
+            .refused("malformed-tag", NotAsked),
+        alices("tag with an illegal name", bare.replacen("v1.2", "v1..2", 1))
+            .refused("malformed-tag", NotAsked),
         alices("tag with a NUL", format!("{by_alice}\0")).refused("malformed-tag", NotAsked),
         Case::tag("tag signed with SSH", bobs).lists(ssh_mint::list(&BOB)).accepted(Accepts),
     ]
@@ -57,9 +64,11 @@ fn a_signed_tag_counts_under_its_own_name_and_for_its_own_commit_only() {
     let (certificates, _) = Certificates::load([("alice", mint::public(&ALICE))]);
     let policy = Policy::new(&[mint::list(&ALICE)], certificates, *NOW);
     let other = "1111111111111111111111111111111111111111";
-    for (name, commit, wanted) in
-        [("v1.2", COMMIT, None), ("v2.0", COMMIT, Some("tag-mismatch")), ("v1.2", other, Some("tag-mismatch"))]
-    {
+    for (name, commit, wanted) in [
+        ("v1.2", COMMIT, None),
+        ("v2.0", COMMIT, Some("tag-mismatch")),
+        ("v1.2", other, Some("tag-mismatch")),
+    ] {
         let (name, commit) = (name.parse().expect("a name"), commit.parse().expect("an id"));
         let code = match judge_release_tag(&id, raw.as_bytes(), &name, &commit, &policy) {
             Verdict::Accepted(_) => None,
