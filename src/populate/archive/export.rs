@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use bstr::{BStr, ByteSlice};
 
-use super::subst::{self, Describe, Unsupported};
+use super::subst::{self, Describe, Unexpanded};
 use super::walk::Treatment;
 use crate::git::Commit;
 use crate::names::ObjectId;
@@ -45,7 +45,7 @@ pub(super) fn exported<'a>(
         return Ok(plain(converted));
     }
     let expanded = subst::expand(commit, &converted, describe);
-    let expanded = expanded.map_err(|unsupported| refused(path, &unsupported))?;
+    let expanded = expanded.map_err(|why| refused(path, &why))?;
     let content = match expanded.content == *converted {
         true => converted,
         false => Cow::Owned(expanded.content),
@@ -53,15 +53,17 @@ pub(super) fn exported<'a>(
     Ok(Exported { content, names_refs: expanded.names_refs, describe: expanded.describe })
 }
 
-fn refused(path: &BStr, Unsupported(placeholder): &Unsupported) -> Fault {
-    Refusal::new(
-        "export-subst-unsupported",
-        format!(
-            "`{}` has export-subst set and uses `{placeholder}` in `$Format:…$`, which has no value that \
-             would be the same every time",
-            printable(path, 200)
+fn refused(path: &BStr, why: &Unexpanded) -> Fault {
+    let words = match why {
+        Unexpanded::NoFixedAnswer { placeholder } => format!(
+            "uses `{placeholder}` in `$Format:…$`, which has no value that would be the same every time"
         ),
-    )
-    .hint("use placeholders such as %H, %cI or %s there, or take export-subst out of .gitattributes")
-    .into()
+        Unexpanded::TooLong => {
+            format!("would grow by more than {} MiB", subst::WORDS_LIMIT / 1024 / 1024)
+        }
+    };
+    let path = printable(path, 200);
+    Refusal::new("export-subst-unsupported", format!("`{path}` has export-subst set and {words}"))
+        .hint("use placeholders such as %H, %cI or %s there, or take export-subst out of .gitattributes")
+        .into()
 }

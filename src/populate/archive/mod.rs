@@ -162,11 +162,10 @@ fn walk_tree(store: &Store, commit: &Commit, crew: &Crew) -> Vec<BString> {
 /// Renders and deflates until all is done.
 fn work(crew: &Crew, mut renderer: Renderer<'_>) {
     let _guard = Guard::new(crew, When::Panicking);
-    let mut deflater = gzip::Deflater::new();
     while let Some(task) = crew.next_task() {
         match task {
             crew::Task::Deflate { number, block } => {
-                crew.add_deflated(number, deflater.deflate(&block));
+                crew.add_deflated(number, gzip::deflate(&block));
             }
             crew::Task::Render { start, mut run } => {
                 let piece = render_piece(&mut renderer, start, &mut run);

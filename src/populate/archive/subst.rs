@@ -24,6 +24,8 @@ use crate::names::ObjectId;
 /// Digits of an abbreviated id.
 const ABBREVIATED: usize = 12;
 const OPEN: &[u8] = b"$Format:";
+/// Most bytes of words in one file: a long message asked for often enough would fill any memory.
+pub(super) const WORDS_LIMIT: usize = 64 * 1024 * 1024;
 
 /// Whether the archive's one `%(describe)` has been used up by an earlier file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,19 +45,31 @@ pub(super) struct Expanded {
     pub(super) describe: Describe,
 }
 
-/// A placeholder that has no fixed answer, as written.
+/// Why a file's `$Format:…$` are not expanded.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Unsupported(pub(super) String);
+pub(super) enum Unexpanded {
+    /// A placeholder, as written, that has no fixed answer.
+    NoFixedAnswer { placeholder: String },
+    /// The words would come to more than [`WORDS_LIMIT`] bytes.
+    TooLong,
+}
 
 /// Expands every `$Format:…$` of `content`.
 pub(super) fn expand(
     commit: &Commit,
     content: &[u8],
     describe: Describe,
-) -> Result<Expanded, Unsupported> {
+) -> Result<Expanded, Unexpanded> {
     let out = Vec::with_capacity(content.len());
-    let mut expander =
-        Expander { commit, message: None, out, names_refs: false, describe, read_commit: false };
+    let mut expander = Expander {
+        commit,
+        message: None,
+        out,
+        room: WORDS_LIMIT,
+        names_refs: false,
+        describe,
+        read_commit: false,
+    };
     let mut rest = content;
     while let Some(open) = rest.find(OPEN) {
         let inside = &rest[open + OPEN.len()..];
@@ -73,6 +87,8 @@ struct Expander<'a> {
     commit: &'a Commit,
     message: Option<Message>,
     out: Vec<u8>,
+    /// Bytes of words that may still be added.
+    room: usize,
     names_refs: bool,
     describe: Describe,
     /// Whether this format has a placeholder for which git reads the commit's text.
@@ -80,10 +96,10 @@ struct Expander<'a> {
 }
 
 /// What one placeholder comes to: how many bytes of the format it takes. 0: unknown, stays as it is.
-type Taken = Result<usize, Unsupported>;
+type Taken = Result<usize, Unexpanded>;
 
 impl Expander<'_> {
-    fn expand(&mut self, format: &[u8]) -> Result<(), Unsupported> {
+    fn expand(&mut self, format: &[u8]) -> Result<(), Unexpanded> {
         // To git the format is a C string.
         let mut rest = &format[..format.find_byte(0).unwrap_or(format.len())];
         self.read_commit = false;
@@ -170,6 +186,7 @@ impl Expander<'_> {
     }
 
     fn add(&mut self, words: &[u8], taken: usize) -> Taken {
+        self.room = self.room.checked_sub(words.len()).ok_or(Unexpanded::TooLong)?;
         self.out.extend_from_slice(words);
         Ok(taken)
     }
@@ -326,10 +343,11 @@ fn is_switch(value: &[u8]) -> bool {
 }
 
 /// Names the placeholder: up to its closing parenthesis, or its two letters.
-fn unsupported(text: &[u8]) -> Unsupported {
+fn unsupported(text: &[u8]) -> Unexpanded {
     let end = match text.find_byte(b')') {
         Some(end) if text.contains(&b'(') => end + 1,
         _ => text.len().min(2),
     };
-    Unsupported(format!("%{}", crate::outcome::printable(&text[..end], 60)))
+    let placeholder = format!("%{}", crate::outcome::printable(&text[..end], 60));
+    Unexpanded::NoFixedAnswer { placeholder }
 }

@@ -337,6 +337,17 @@ fn placeholders_without_a_fixed_answer_are_refused_by_name() {
 }
 
 #[test]
+fn words_without_end_are_refused() {
+    let world = World::new();
+    let content = "$Format:%B%B%B%B$".repeat(2_000);
+    let items = [file(".gitattributes", "v export-subst\n"), file("v", content)];
+    let id = world.commit_with(&items, &[b'm'; 20_000], "1 +0000", &[]);
+    let (store, commit) = world.open(&id);
+    let (code, message) = refusal_of(archive(&store, &commit, 2));
+    assert_eq!((code, message.contains("more than 64 MiB")), ("export-subst-unsupported", true));
+}
+
+#[test]
 fn latin_1_commits_are_read_by_their_encoding() {
     let world = World::new();
     let items = [
