@@ -362,7 +362,7 @@ proptest! {
         let world = world();
         for (index, act) in acts.iter().enumerate() {
             perform(&world, act);
-            world.commit(format!("Change {}\n\nBody.\n", index % 3));
+            world.commit(format!("Change {}\n\nB\u{f6}dy.\n", index % 3));
         }
         let series = world.series("base", "HEAD");
         prop_assert_eq!(&series, &world.series("base", "HEAD"));
