@@ -200,6 +200,7 @@ fn every_kind_of_change_is_carried_by_whoever_is_said_to_carry_it() {
     each_case(&world, |case, patch| {
         let wanted = world.tree("HEAD");
         diff_equals_that_of_git(&world, case, patch);
+        changes_equal_those_of_git(&world);
         let ours = apply::series(&world.objects(), world.tree("base"), &[&patch.bytes]);
         assert_eq!(ours.expect(case.0), wanted, "{}", case.0);
         let named = [(&patch.file_name, &patch.bytes[..])];
@@ -213,6 +214,29 @@ fn every_kind_of_change_is_carried_by_whoever_is_said_to_carry_it() {
         causes.dedup();
         assert_eq!(causes, case.2, "{}", case.0);
     });
+}
+
+fn changes_equal_those_of_git(world: &World) {
+    let (objects, old, new) = (world.objects(), world.tree("base"), world.tree("HEAD"));
+    let changes = objects.changes(&old, &new, &|_| false).expect("the trees are sound");
+    let shown = |side: Option<crate::git::Side>| match side {
+        Some(side) => (side.mode.octal().to_owned(), side.id.to_string()),
+        None => ("000000".to_owned(), "0".repeat(40)),
+    };
+    let mut ours = String::new();
+    for change in changes {
+        let ((old_mode, old_id), (new_mode, new_id)) = (shown(change.old), shown(change.new));
+        ours += &format!(":{old_mode} {new_mode} {old_id} {new_id}\0{}\0", change.path);
+    }
+    let (old, new) = (old.to_string(), new.to_string());
+    let args = ["diff-tree", "-r", "-z", "--raw", "--no-abbrev", "--no-renames", &old, &new];
+    let theirs = world.git(&args);
+    let without_status = |text: &str| {
+        let fields =
+            text.split('\0').map(|f| f.trim_end_matches([' ', 'A', 'D', 'M', 'T']).to_owned());
+        fields.collect::<Vec<_>>()
+    };
+    assert_eq!(without_status(&ours), without_status(&theirs));
 }
 
 /// Applies a patch on `base` with the tool itself: the tree, or what the tool said.

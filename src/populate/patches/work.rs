@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bstr::BString;
 
+use super::cache::Shelf;
 use super::names::Names;
 use super::plan::{self, Unit};
 use super::{Patch, PatchCache, PatchRules, Series, SeriesStep, diff, mail};
@@ -35,7 +36,7 @@ struct Work<'a> {
     store: &'a Store,
     steps: &'a [SeriesStep],
     rules: &'a PatchRules,
-    cache: Option<&'a PatchCache>,
+    shelf: Option<Shelf>,
 }
 
 /// As [`super::series`], which documents it.
@@ -47,9 +48,11 @@ pub(super) fn series(
     workers: usize,
     cache: Option<&PatchCache>,
 ) -> Result<Series> {
-    let work = Work { store, steps, rules, cache };
+    let shelf = cache.zip(steps.first()).map(|(cache, first)| cache.shelf(&first.base_tree, rules));
+    let work = Work { store, steps, rules, shelf };
     let units = plan::units(steps, |unit| work.is_quiet(unit))?;
     let rendered = work.render_all(&units, workers)?;
+    work.keep(&units, &rendered)?;
     work.assemble(&units, rendered, taken)
 }
 
@@ -104,17 +107,25 @@ impl Work<'_> {
         if unit.ignored {
             return Ok(Rendered::Nothing);
         }
-        let ids = self.ids(unit);
-        let (base, _) = plan::ends(unit, self.steps)?;
-        let key = self.cache.map(|cache| (cache, PatchCache::key(&base, &ids, self.rules)));
-        if let Some(found) = key.as_ref().and_then(|(cache, key)| cache.find(key)) {
+        if let Some(shelf) = &self.shelf
+            && let Some(found) = shelf.find(&self.key(shelf, unit)?)
+        {
             return Ok(found);
         }
-        let rendered = self.write(objects, unit)?;
-        if let Some((cache, key)) = &key {
-            cache.keep(key, &rendered);
-        }
-        Ok(rendered)
+        self.write(objects, unit)
+    }
+
+    fn key(&self, shelf: &Shelf, unit: &Unit) -> Result<[u8; 32]> {
+        let (base, _) = plan::ends(unit, self.steps)?;
+        Ok(shelf.key(&base, &self.ids(unit)))
+    }
+
+    fn keep(&self, units: &[Unit], rendered: &[Rendered]) -> Result<()> {
+        let Some(shelf) = &self.shelf else { return Ok(()) };
+        let cached = units.iter().zip(rendered).filter(|(unit, _)| !unit.ignored);
+        let keyed = cached.map(|(unit, rendered)| Ok((self.key(shelf, unit)?, rendered)));
+        shelf.keep(&keyed.collect::<Result<Vec<_>>>()?);
+        Ok(())
     }
 
     fn write(&self, objects: &Objects, unit: &Unit) -> Result<Rendered> {
