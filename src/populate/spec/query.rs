@@ -6,7 +6,7 @@ use super::changelog::PublishedEntry;
 use super::directive::{SectionKind, TagKind};
 use super::edit::{PATCHES_BEGIN, PATCHES_END};
 use super::walk::{Activity, Place, Section, Tag};
-use super::{SpecFile, macros};
+use super::{SpecFile, macros, syntax};
 use crate::names::{Evr, PackageName, Release, Version};
 use crate::outcome::{Refusal, printable};
 
@@ -417,6 +417,6 @@ pub(super) fn mentions(text: &str, name: &str) -> bool {
             .iter()
             .find_map(|word| rest.strip_prefix(word))
             .unwrap_or(rest);
-        macros::leading_name(rest) == name
+        syntax::leading_name(rest) == name
     })
 }

@@ -26,7 +26,19 @@ impl Editor<'_> {
         let mut changes = vec![self.spec.patch_block(&self.edits.patches, first)?];
         changes.extend(self.apply_changes(numbers)?);
         self.spec = self.spec.changed(changes).ok_or_else(|| not_taken("Patch", "our patches"))?;
+        self.note_included_patches();
         Ok(())
+    }
+
+    /// Warns of patches that an included file may list: their numbers are not known here.
+    fn note_included_patches(&mut self) {
+        let preamble = self.spec.preamble_end();
+        if let Some(line) = self.spec.walk.includes.iter().find(|line| **line < preamble) {
+            let line = line + 1;
+            self.note(format!(
+                "line {line} includes a file: patches that it lists may have the numbers of ours"
+            ));
+        }
     }
 
     /// Returns what `%prep` needs so that our patches are applied once, with `-p1`, after those by hand.
@@ -150,7 +162,7 @@ impl SpecFile {
     /// Returns the tag that our patches come after: the last patch, else the last source, else the Version.
     fn tag_to_follow(&self) -> Result<&Tag, Refusal> {
         let main = || self.walk.tags.iter().filter(|tag| tag.section == SectionKind::Preamble);
-        let last = |kind: TagKind| main().filter(|tag| tag.kind == kind).next_back();
+        let last = |kind: TagKind| main().rfind(|tag| tag.kind == kind);
         match last(TagKind::Patch).or_else(|| last(TagKind::Source)) {
             Some(tag) => Ok(tag),
             None => Ok(self.tags_to_edit(TagKind::Version)?[0]),
