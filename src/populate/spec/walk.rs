@@ -50,6 +50,16 @@ pub(super) struct Condition {
     pub branches: usize,
     /// Whether one of them is `%else`, so that one is always taken.
     pub has_else: bool,
+    /// Whether the expression of one of them is not known.
+    pub is_open: bool,
+}
+
+impl Walk {
+    /// Counts what is not known: values of tags, and conditionals.
+    pub fn unknowns(&self) -> usize {
+        let tags = self.tags.iter().filter(|tag| tag.expanded.with_dist().is_err()).count();
+        tags + self.conditions.iter().filter(|condition| condition.is_open).count()
+    }
 }
 
 /// A section, from its header to the next one.
@@ -358,7 +368,13 @@ impl Walker<'_> {
         }
         let condition = self.walk.conditions.len();
         let last = self.walk.lines.len() - 1;
-        self.walk.conditions.push(Condition { first: line, last, branches: 1, has_else: false });
+        self.walk.conditions.push(Condition {
+            first: line,
+            last,
+            branches: 1,
+            has_else: false,
+            is_open: taken == Taken::Unknown,
+        });
         self.stack.push(Open { condition, taken, earlier: Taken::No });
     }
 
@@ -380,6 +396,7 @@ impl Walker<'_> {
         let condition = &mut self.walk.conditions[open.condition];
         condition.branches += 1;
         condition.has_else |= is_else;
+        condition.is_open |= open.taken == Taken::Unknown;
     }
 
     fn close(&mut self, line: usize) {

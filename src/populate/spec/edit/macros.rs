@@ -59,7 +59,15 @@ impl Editor<'_> {
             None if definition.commented => return None,
             None => vec![Change::new(definition.lead.clone(), "#")],
         };
-        self.spec = self.spec.changed(changes)?;
+        let changed = self.spec.changed(changes)?;
+        if changed.walk.unknowns() > self.spec.walk.unknowns() {
+            let name = definition.name;
+            self.note(format!(
+                "%{name} keeps its value, because lines use it without asking whether it is defined"
+            ));
+            return None;
+        }
+        self.spec = changed;
         wanted.map(|_| definition.name)
     }
 

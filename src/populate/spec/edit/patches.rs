@@ -9,7 +9,7 @@ use crate::names::FileName;
 use crate::outcome::Refusal;
 use crate::populate::spec::applier::PatchLevel;
 use crate::populate::spec::directive::{SectionKind, TagKind};
-use crate::populate::spec::walk::{Activity, Section, Step, Tag};
+use crate::populate::spec::walk::{Activity, Place, Section, Step, Tag};
 use crate::populate::spec::{Origin, ReadAs, SpecFile};
 
 impl Editor<'_> {
@@ -62,7 +62,15 @@ impl Editor<'_> {
                 }
                 Ok(change)
             }
-            [first, ..] => Err(spec.applied_twice_or_maybe(first, &appliers)),
+            [first, ..] => {
+                let places: Vec<&Place> = appliers.iter().map(|step| &step.place).collect();
+                let one_level =
+                    appliers.iter().all(|step| spec.level(step) == PatchLevel::Given(1));
+                match one_level && spec.are_alternatives(&places) {
+                    true => Ok(None),
+                    false => Err(spec.applied_twice_or_maybe(first, &appliers)),
+                }
+            }
         }
     }
 }
@@ -138,13 +146,8 @@ impl SpecFile {
 
     /// Returns the `%patchlist` that rpm reads, the last one; what it lists is applied last.
     fn patch_list(&self) -> Result<Option<&Section>, Refusal> {
-        let lists = self
-            .walk
-            .sections
-            .iter()
-            .rev()
-            .filter(|section| section.kind == SectionKind::PatchList);
-        let last = lists.max_by_key(|section| section.place.line);
+        let mut lists = self.walk.sections.iter();
+        let last = lists.rfind(|section| section.kind == SectionKind::PatchList);
         match last.map(|section| section.place.activity) {
             Some(Activity::Undecided { line }) => Err(undecided_block(line)),
             _ => Ok(last),

@@ -7,7 +7,7 @@ use crate::outcome::{Refusal, printable};
 use crate::populate::spec::SpecFile;
 use crate::populate::spec::applier::MacroOption;
 use crate::populate::spec::directive::{SectionKind, TagKind};
-use crate::populate::spec::query::base_name;
+use crate::populate::spec::query::{base_name, places};
 use crate::populate::spec::walk::{Activity, Step, Tag};
 
 /// Endings of archives, longest first.
@@ -118,7 +118,7 @@ impl SpecFile {
     fn are_whole(&self, tags: &[&Tag]) -> bool {
         let decided =
             tags.len() <= 1 && tags.iter().all(|tag| tag.place.activity == Activity::Active);
-        decided || self.are_alternatives(tags)
+        decided || self.are_alternatives(&places(tags))
     }
 
     /// Returns ways to write Source0, the most like the present one first.

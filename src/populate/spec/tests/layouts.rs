@@ -269,6 +269,16 @@ pub(super) fn patched() -> Vec<Case> {
             ],
         ),
         (
+            "autosetup-alternatives",
+            &["a.patch", "b.patch"],
+            &[
+                "+# lockkeeper patches begin",
+                "+Patch1:         a.patch",
+                "+Patch2:         b.patch",
+                "+# lockkeeper patches end",
+            ],
+        ),
+        (
             "autosetup-none",
             &["a.patch", "b.patch"],
             &[

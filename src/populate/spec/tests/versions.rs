@@ -313,5 +313,12 @@ pub(super) fn versions() -> Vec<Case> {
             "hello-0.9.tar.gz",
             &["-Version:        1.0", "+Version:        0.9", "+Epoch:          3"],
         ),
+        row(
+            "prerelease-needed",
+            to("1.1", "1"),
+            "0:1.1-1.fc44",
+            "hello-1.1.tar.gz",
+            &["-Version:        1.0", "+Version:        1.1"],
+        ),
     ]
 }
