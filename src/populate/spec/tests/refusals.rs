@@ -59,6 +59,23 @@ fn a_name_that_means_something_to_rpm_never_gets_into_a_spec() {
 }
 
 #[test]
+fn two_releases_that_rpm_would_both_read_are_refused() {
+    let text = String::from_utf8(fixture("plain")).unwrap();
+    let text = text.replace("Release:        1%{?dist}\n", "Release: 1\nrelease: 2\n");
+    let refusal = SpecFile::parse(text, &fedora()).edit(&everything()).unwrap_err();
+    assert_eq!(refusal.code.0, "spec-two-releases");
+    assert!(refusal.message.starts_with("lines 3 and 4 "), "{refusal}");
+}
+
+#[test]
+fn without_a_dist_tag_a_conditional_on_the_distribution_is_not_decided() {
+    let spec = SpecFile::parse(fixture("conditional-version"), &Context::default());
+    assert_eq!(spec.version().unwrap_err().code.0, "spec-condition-undecided");
+    let rhel = SpecFile::parse(fixture("conditional-version"), &Context::with_dist(".el9"));
+    assert_eq!(rhel.published_evr().unwrap().to_string(), "0:0.9-7");
+}
+
+#[test]
 fn a_nul_byte_is_refused() {
     let mut bytes = fixture("plain");
     bytes.insert(30, 0);

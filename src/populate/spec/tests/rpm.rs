@@ -111,6 +111,24 @@ fn our_own_expander_agrees_with_rpm_on_the_whole_corpus() {
 }
 
 #[test]
+fn every_edited_spec_expands_and_builds_a_source_package() {
+    let folder = tempfile::tempdir().unwrap();
+    for case in all() {
+        let bytes = with_entry(&case);
+        let spec = SpecFile::parse(bytes.clone(), &fedora());
+        let sources = spec.sources().into_iter().filter_map(|s| s.file_name().map(str::to_owned));
+        for file in sources.chain(spec.patches().into_iter().filter_map(|patch| patch.file)) {
+            std::fs::write(folder.path().join(file), "sixteen bytes or more\n").unwrap();
+        }
+        let expanded = rpm(folder.path(), "rpmspec", &["-P"], &bytes);
+        assert!(expanded.to_lowercase().contains("version:"), "{}", case.file);
+        let written = rpm(folder.path(), "rpmbuild", &["-bs", "--nodeps"], &bytes);
+        let (_, package) = case.evr.split_once(':').unwrap_or_default();
+        assert!(written.contains(&format!("hello-{package}")), "{}: {written}", case.file);
+    }
+}
+
+#[test]
 fn the_steps_of_prep_apply_each_patch_once_and_in_order() {
     let folder = tempfile::tempdir().unwrap();
     // `git am` needs mails, not these bare patches; and the shell trips over the line ends of a CRLF `%prep`.
