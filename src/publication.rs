@@ -130,7 +130,8 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_again() {
-        let message = format!("Update to 1.2.0-4 from main\n\n- item\n\n{}", example().to_paragraph());
+        let message =
+            format!("Update to 1.2.0-4 from main\n\n- item\n\n{}", example().to_paragraph());
         assert_eq!(read(&message), Some(example()));
         let kept = Publication { evr: None, ..example() };
         assert_eq!(read(&format!("Sync main\n\n{}", kept.to_paragraph())), Some(kept));

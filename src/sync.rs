@@ -38,7 +38,9 @@ pub async fn sync(target: &Target, world: &World<'_>, harbour: &Harbour<'_>) -> 
     for _ in 0..TRIES {
         match attempt(target, world, harbour, &mut report).await {
             Ok(Step::Done) => return report,
-            Ok(Step::LookAgain) => tracing::info!(target = %target.name(), "dist-git moved, looking again"),
+            Ok(Step::LookAgain) => {
+                tracing::info!(target = %target.name(), "dist-git moved, looking again")
+            }
             Err(fault) => return report.fault(&fault),
         }
     }

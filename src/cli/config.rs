@@ -41,7 +41,8 @@ fn check(file: &std::path::Path, format: Format) -> Exit {
     let name = file.display().to_string();
     match (BranchConfig::parse(&bytes), format) {
         (Ok(config), Format::Text) => {
-            let unsupported = config.unsupported().map_or(String::new(), |refusal| format!("note: {refusal}\n"));
+            let unsupported =
+                config.unsupported().map_or(String::new(), |refusal| format!("note: {refusal}\n"));
             print::to_stdout(&format!("{name}: fine\n{unsupported}"));
             Exit::Done
         }

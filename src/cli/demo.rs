@@ -28,9 +28,11 @@ pub async fn run(arguments: Arguments) -> Exit {
 
 async fn played(arguments: &Arguments) -> Result<()> {
     let started = Instant::now();
-    let folder = tempfile::Builder::new().prefix("lockkeeper-demo-").tempdir().map_err(|error| {
-        Problem::permanent("no-temporary-folder", "cannot make a temporary folder").because(error)
-    })?;
+    let folder =
+        tempfile::Builder::new().prefix("lockkeeper-demo-").tempdir().map_err(|error| {
+            Problem::permanent("no-temporary-folder", "cannot make a temporary folder")
+                .because(error)
+        })?;
     // The folder stays: the story ends by saying what to look at in it.
     let folder = folder.keep();
     let mut say = |text: &str| print::to_stdout(text);

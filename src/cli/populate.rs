@@ -134,7 +134,8 @@ fn branch_state(
 ) -> Result<BranchState> {
     let objects = dist_git.store.objects();
     let trusted = surroundings.lookout().trusted;
-    let (published, _) = ledger::since_published(&objects, target, &dist_git.tip, trusted.bot_certs)?;
+    let (published, _) =
+        ledger::since_published(&objects, target, &dist_git.tip, trusted.bot_certs)?;
     let floor = ledger::floor(&objects, target, &dist_git.tip, trusted)?;
     Ok(BranchState {
         config,
@@ -155,7 +156,8 @@ fn ordered(
 ) -> Result<Ordered> {
     let objects = store.objects();
     // Whoever made the tag is not asked here; the policy is there for the form.
-    let policy = Policy::new(&branch.config.signing.keys, Certificates::default(), SystemTime::UNIX_EPOCH);
+    let policy =
+        Policy::new(&branch.config.signing.keys, Certificates::default(), SystemTime::UNIX_EPOCH);
     let package: &PackageName = &target.package;
     let asked = Asked { package, config: &branch.config, trust: TagTrust::Any, policy: &policy };
     let release = observe::release(&asked, &objects, &tip, objects.tags()?)??;
@@ -178,7 +180,8 @@ fn empty_dist_git(surroundings: &Surroundings) -> Result<DistGit> {
     let store = Store::init_bare(&surroundings.work().join("empty.git"))?;
     let objects = store.objects();
     let tree = objects.write(Kind::Tree, b"")?;
-    let raw = format!("tree {tree}\nauthor nobody <> 0 +0000\ncommitter nobody <> 0 +0000\n\nempty\n");
+    let raw =
+        format!("tree {tree}\nauthor nobody <> 0 +0000\ncommitter nobody <> 0 +0000\n\nempty\n");
     let tip = objects.commit(&objects.write(Kind::Commit, raw.as_bytes())?)?;
     Ok(DistGit { store, tip })
 }

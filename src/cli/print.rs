@@ -11,7 +11,9 @@ pub fn report(report: &Report, format: Format) -> Exit {
     let text = match format {
         Format::Text => describe(report),
         Format::Json => {
-            serde_json::to_string_pretty(report).expect("a report holds nothing but text and numbers") + "\n"
+            serde_json::to_string_pretty(report)
+                .expect("a report holds nothing but text and numbers")
+                + "\n"
         }
     };
     to_stdout(&text);

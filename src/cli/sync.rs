@@ -90,10 +90,14 @@ async fn previewed(arguments: &PreviewArguments) -> Result<Report> {
 
 /// Leaves the report beside the result.
 pub fn write_json(report: &Report, path: &std::path::Path) -> Result<()> {
-    let json = serde_json::to_vec_pretty(report).expect("a report holds nothing but text and numbers");
+    let json =
+        serde_json::to_vec_pretty(report).expect("a report holds nothing but text and numbers");
     std::fs::write(path, json).map_err(|error| {
-        Problem::permanent("output-not-writable", format!("cannot write {}: {error}", path.display()))
-            .because(error)
-            .into()
+        Problem::permanent(
+            "output-not-writable",
+            format!("cannot write {}: {error}", path.display()),
+        )
+        .because(error)
+        .into()
     })
 }

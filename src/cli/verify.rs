@@ -34,7 +34,13 @@ pub struct Arguments {
     #[arg(long, value_name = "NAME")]
     package: Option<String>,
     /// A source repository on this machine.
-    #[arg(long, value_name = "PATH", requires = "rev", requires = "config", required_unless_present = "dist_git")]
+    #[arg(
+        long,
+        value_name = "PATH",
+        requires = "rev",
+        requires = "config",
+        required_unless_present = "dist_git"
+    )]
     source: Option<PathBuf>,
     /// The revision in it: a branch, a tag or a commit id.
     #[arg(long, value_name = "REV", requires = "source")]
@@ -82,7 +88,9 @@ async fn verify_branch(arguments: &Arguments) -> Result<Report> {
     };
     let opted_in = match observed.facts.standing {
         Standing::OptedIn(opted_in) => *opted_in,
-        Standing::Retired | Standing::NotOptedIn => return Ok(report.fault(&not_opted_in(&target).into())),
+        Standing::Retired | Standing::NotOptedIn => {
+            return Ok(report.fault(&not_opted_in(&target).into()));
+        }
     };
     let OptedIn { branch, source, .. } = opted_in;
     report.source_commit = Some(source.tip.id);
@@ -98,8 +106,11 @@ async fn verify_branch(arguments: &Arguments) -> Result<Report> {
 }
 
 fn not_opted_in(target: &Target) -> Refusal {
-    Refusal::config("config-missing", format!("{} has no source-git.yaml, or is retired", target.name()))
-        .hint("commit a source-git.yaml to the dist-git branch to opt it in")
+    Refusal::config(
+        "config-missing",
+        format!("{} has no source-git.yaml, or is retired", target.name()),
+    )
+    .hint("commit a source-git.yaml to the dist-git branch to opt it in")
 }
 
 /// Judges one commit of a repository on this machine by a config file.
@@ -132,7 +143,8 @@ fn judge(arguments: &Arguments, report: &mut Report) -> Result<()> {
 fn policy(arguments: &Arguments, report: &mut Report) -> Result<(BranchConfig, Policy)> {
     let path = arguments.config.clone().unwrap_or_default();
     let config = BranchConfig::parse(&read(&path)?);
-    let config = config.map_err(|faults| Refusal::from(faults.of_file(&path.display().to_string())))?;
+    let config =
+        config.map_err(|faults| Refusal::from(faults.of_file(&path.display().to_string())))?;
     let mut folders: Vec<PathBuf> = arguments.keys.iter().cloned().collect();
     folders.extend(arguments.trust.keyring.iter().cloned());
     let (certificates, warnings) = Certificates::load(ledger::read_keyring(&folders)?);
@@ -159,7 +171,8 @@ fn every_commit(
         return Ok(());
     }
     objects.refuse_shallow()?;
-    let named = arguments.package.clone().unwrap_or_else(|| config.source.repository.last_component());
+    let named =
+        arguments.package.clone().unwrap_or_else(|| config.source.repository.last_component());
     let package = named.parse().map_err(|error: crate::names::NameError| {
         Refusal::config("bad-argument", error.to_string()).hint("name the package with --package")
     })?;

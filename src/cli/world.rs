@@ -100,7 +100,9 @@ impl KeyFlags {
     pub fn load(&self) -> Result<BotKey> {
         let bytes = read(&self.key)?;
         let passphrase = match &self.key_passphrase_file {
-            Some(path) => Some(String::from_utf8_lossy(&read(path)?).trim_end_matches(['\r', '\n']).to_owned()),
+            Some(path) => Some(
+                String::from_utf8_lossy(&read(path)?).trim_end_matches(['\r', '\n']).to_owned(),
+            ),
             None => None,
         };
         Ok(BotKey::load(&bytes, passphrase.as_deref())?)
@@ -142,7 +144,8 @@ impl Surroundings {
     /// Builds them from the flags; `own` is the certificate of the bot's own key, where it is at hand.
     pub fn new(flags: &TrustFlags, own: Option<BotCerts>) -> Result<Surroundings> {
         let work = tempfile::Builder::new().prefix("lockkeeper-").tempdir().map_err(|error| {
-            Problem::permanent("no-temporary-folder", "cannot make a temporary folder").because(error)
+            Problem::permanent("no-temporary-folder", "cannot make a temporary folder")
+                .because(error)
         })?;
         Ok(Surroundings {
             mirrors: Mirrors::at(cache_folder(flags.cache.as_deref())?.join("mirrors"))?,
@@ -213,21 +216,26 @@ fn bot_certs(files: &[PathBuf], own: Option<BotCerts>) -> Result<BotCerts> {
 pub fn read(path: impl AsRef<Path>) -> Result<Vec<u8>> {
     let path = path.as_ref();
     std::fs::read(path).map_err(|error| {
-        Refusal::config("file-unreadable", format!("cannot read {}: {error}", path.display())).into()
+        Refusal::config("file-unreadable", format!("cannot read {}: {error}", path.display()))
+            .into()
     })
 }
 
 /// Returns the working folder, against which relative paths are read.
 pub fn working_folder() -> Result<PathBuf> {
     std::env::current_dir().map_err(|error| {
-        Problem::permanent("no-working-folder", format!("the working folder cannot be told: {error}"))
-            .because(error)
-            .into()
+        Problem::permanent(
+            "no-working-folder",
+            format!("the working folder cannot be told: {error}"),
+        )
+        .because(error)
+        .into()
     })
 }
 
 fn cache_folder(named: Option<&Path>) -> Result<PathBuf> {
-    let from = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let from =
+        |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let folder = named.map(Path::to_owned);
     let folder = folder.or_else(|| from("XDG_CACHE_HOME").map(|home| home.join("lockkeeper")));
     let folder = folder.or_else(|| from("HOME").map(|home| home.join(".cache/lockkeeper")));
@@ -251,11 +259,14 @@ pub fn output_folder(path: &Path) -> Result<()> {
             None => Ok(()),
             Some(_) => Err(refuse(format!("{} is not empty", path.display())).into()),
         },
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            std::fs::create_dir_all(path).map_err(|error| {
-                Refusal::config("output-not-made", format!("cannot make {}: {error}", path.display())).into()
-            })
-        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => std::fs::create_dir_all(path)
+            .map_err(|error| {
+                Refusal::config(
+                    "output-not-made",
+                    format!("cannot make {}: {error}", path.display()),
+                )
+                .into()
+            }),
         Err(error) => Err(refuse(format!("{} is no folder: {error}", path.display())).into()),
     }
 }

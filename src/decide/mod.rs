@@ -24,7 +24,9 @@ use crate::observe::{Facts, OptedIn, ReleaseFacts, SourceFacts, SourceSpec, Stan
 use crate::outcome::Refusal;
 use crate::spec::{Context, SpecFile};
 use crate::trigger::Target;
-use crate::version::{Candidate, Chosen, NewerBranch, Plan, ReleaseQuestion, check_not_moved, next};
+use crate::version::{
+    Candidate, Chosen, NewerBranch, Plan, ReleaseQuestion, check_not_moved, next,
+};
 
 /// What follows from the facts.
 #[derive(Debug)]
@@ -126,7 +128,8 @@ impl Order {
 
     /// Tells whether this version was not published on the branch before.
     pub fn version_is_new(&self) -> bool {
-        let published = self.published.as_ref().and_then(|published| published.publication.evr.as_ref());
+        let published =
+            self.published.as_ref().and_then(|published| published.publication.evr.as_ref());
         published.is_none_or(|evr| evr.version.rpm_cmp(&self.plan.evr.version).is_ne())
     }
 }
@@ -190,7 +193,8 @@ fn conclude(
         return Ok(Decision::UpToDate(UpToDate { published: published.clone(), warnings }));
     }
     let spec = spec?;
-    let ordered = Ordered { target, dist_git_tip, branch, tip, spec, release, newer_branches, warnings };
+    let ordered =
+        Ordered { target, dist_git_tip, branch, tip, spec, release, newer_branches, warnings };
     let order = order(ordered, rules)?;
     Ok(Decision::Sync(Box::new(VerifiedTip { order, accepted })))
 }
@@ -220,7 +224,8 @@ pub struct Ordered {
 /// # Errors
 /// Refusals of the release rules, and of specs whose epoch cannot be read.
 pub fn order(ordered: Ordered, rules: &Rules) -> Result<Order, Refusal> {
-    let Ordered { target, dist_git_tip, branch, tip, spec, release, newer_branches, mut warnings } = ordered;
+    let Ordered { target, dist_git_tip, branch, tip, spec, release, newer_branches, mut warnings } =
+        ordered;
     let context = Context { dist: rules.dist.clone(), ..Context::default() };
     let read = SpecFile::parse(spec.bytes.clone(), &context);
     let plan = next(&ReleaseQuestion {
@@ -233,7 +238,8 @@ pub fn order(ordered: Ordered, rules: &Rules) -> Result<Order, Refusal> {
         dist: rules.dist.as_deref(),
     })?;
     warnings.extend(release.chosen.warnings.iter().chain(&plan.warnings).cloned());
-    let keeps_auto_macros = branch.config.release.auto == AutoMacros::Keep && read.uses_autorelease();
+    let keeps_auto_macros =
+        branch.config.release.auto == AutoMacros::Keep && read.uses_autorelease();
     Ok(Order {
         target,
         dist_git_tip,
@@ -304,8 +310,10 @@ pub fn judge_tip(
 /// Adds to the gate's words which branch was looked at.
 fn naming_branch(refusal: Refusal, branch: &BranchState) -> Refusal {
     let source = &branch.config.source;
-    let message =
-        format!("the tip of {} in {} does not pass: {}", source.branch, source.repository, refusal.message);
+    let message = format!(
+        "the tip of {} in {} does not pass: {}",
+        source.branch, source.repository, refusal.message
+    );
     Refusal { message, ..refusal }
 }
 
@@ -313,11 +321,7 @@ fn naming_branch(refusal: Refusal, branch: &BranchState) -> Refusal {
 ///
 /// Where the config points to another repository or branch than the last publication did, a person has said so
 /// in dist-git itself, and there is no line to keep to.
-fn no_going_back(
-    branch: &BranchState,
-    source: &SourceFacts,
-    rules: &Rules,
-) -> Result<(), Refusal> {
+fn no_going_back(branch: &BranchState, source: &SourceFacts, rules: &Rules) -> Result<(), Refusal> {
     let (Some(relation), Some(published)) = (source.relation, branch.published.as_ref()) else {
         return Ok(());
     };
@@ -326,8 +330,7 @@ fn no_going_back(
         return Ok(());
     }
     let rewrite = if rules.accept_rewrite { Rewrite::Accepted } else { Rewrite::Refused };
-    let checked =
-        history::check(relation, &publication.source_commit, &source.tip.id, rewrite);
+    let checked = history::check(relation, &publication.source_commit, &source.tip.id, rewrite);
     checked.map_err(|refusal| {
         let message = format!("{} (branch {} of {})", refusal.message, now.branch, now.repository);
         Refusal { message, ..refusal }
@@ -336,7 +339,11 @@ fn no_going_back(
 
 /// Returns the publication of exactly this: the same source commit, the same tag (name and object), the same
 /// settings. Nothing else, such as a rotated key or another tag beside it, causes a new one.
-fn already_published<'b>(branch: &'b BranchState, tip: &Commit, tag: &Candidate) -> Option<&'b Published> {
+fn already_published<'b>(
+    branch: &'b BranchState,
+    tip: &Commit,
+    tag: &Candidate,
+) -> Option<&'b Published> {
     branch.published.as_ref().filter(|published| {
         let publication = &published.publication;
         let settings = |then: &BranchConfig| then.publication_settings_equal(&branch.config);

@@ -33,7 +33,13 @@ impl Package {
     ///
     /// # Errors
     /// Fails where the folder cannot be written.
-    pub fn new(folder: &Path, name: &str, branch: &str, bot: Person, clock: SystemTime) -> Result<Package> {
+    pub fn new(
+        folder: &Path,
+        name: &str,
+        branch: &str,
+        bot: Person,
+        clock: SystemTime,
+    ) -> Result<Package> {
         let dist_git = Project::new(&folder.join(format!("dist-git/{name}.git")), branch, clock)?;
         Ok(Package {
             dist_git,
@@ -88,12 +94,16 @@ impl Package {
         let secret = self.bot.key().export(None)?;
         let key = crate::bot_key::BotKey::load(secret.expose().as_bytes(), None)?;
         let signer = Signer::new(key, std::sync::Arc::clone(&certs), Vec::new());
-        let lookaside = Lookaside::from_argument(&self.lookaside().display().to_string(), HttpOptions::default())?;
+        let lookaside = Lookaside::from_argument(
+            &self.lookaside().display().to_string(),
+            HttpOptions::default(),
+        )?;
         let mirrors = Mirrors::at(self.folder.join("cache/mirrors"))?;
         let transport = Transport::new()?;
         let work = self.folder.join("cache/work");
         std::fs::create_dir_all(&work).map_err(|error| {
-            crate::outcome::Problem::permanent("work-not-writable", error.to_string()).because(error)
+            crate::outcome::Problem::permanent("work-not-writable", error.to_string())
+                .because(error)
         })?;
         let world = World {
             lookout: Lookout {

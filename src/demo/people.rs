@@ -28,7 +28,9 @@ impl Person {
     /// Fails where no key can be made.
     pub fn new(name: &str, kind: Kind, created: SystemTime) -> Result<Person> {
         let key = match kind {
-            Kind::OpenPgp => BotKey::generate_openpgp(&format!("{name} <{}>", mail_of(name)), created)?,
+            Kind::OpenPgp => {
+                BotKey::generate_openpgp(&format!("{name} <{}>", mail_of(name)), created)?
+            }
             Kind::Ssh => BotKey::generate_ssh(&mail_of(name))?,
         };
         Ok(Person { name: name.to_owned(), key })

@@ -125,7 +125,11 @@ impl Project {
     ///
     /// # Errors
     /// Fails where the repository cannot be written.
-    pub fn commit_onto(&mut self, parent: Option<ObjectId>, new: NewCommit<'_>) -> Result<ObjectId> {
+    pub fn commit_onto(
+        &mut self,
+        parent: Option<ObjectId>,
+        new: NewCommit<'_>,
+    ) -> Result<ObjectId> {
         let objects = self.objects()?;
         let base = match &parent {
             Some(parent) => objects.commit(parent)?.tree,
@@ -158,7 +162,9 @@ impl Project {
         });
         let mut object = format!("tree {tree}\n");
         parents.iter().for_each(|parent| object.push_str(&format!("parent {parent}\n")));
-        object.push_str(&format!("author {who} {seconds} +0000\ncommitter {who} {seconds} +0000\n\n"));
+        object.push_str(&format!(
+            "author {who} {seconds} +0000\ncommitter {who} {seconds} +0000\n\n"
+        ));
         object.push_str(&new.message);
         if !new.message.ends_with('\n') {
             object.push('\n');
@@ -178,7 +184,12 @@ impl Project {
     ///
     /// # Errors
     /// Fails where the repository cannot be written.
-    pub fn tag(&mut self, name: &str, commit: &ObjectId, signer: Option<&Person>) -> Result<ObjectId> {
+    pub fn tag(
+        &mut self,
+        name: &str,
+        commit: &ObjectId,
+        signer: Option<&Person>,
+    ) -> Result<ObjectId> {
         let name: TagName = name.parse().map_err(|error: crate::names::NameError| {
             crate::outcome::Refusal::config("bad-argument", error.to_string())
         })?;
@@ -186,8 +197,9 @@ impl Project {
         let who = signer.map_or("Upstream <upstream@example.org>".to_owned(), |signer| {
             format!("{} <{}>", signer.name(), signer.mail())
         });
-        let mut object =
-            format!("object {commit}\ntype commit\ntag {name}\ntagger {who} {seconds} +0000\n\nRelease {name}\n");
+        let mut object = format!(
+            "object {commit}\ntype commit\ntag {name}\ntagger {who} {seconds} +0000\n\nRelease {name}\n"
+        );
         if let Some(signer) = signer {
             object.push_str(&signer.key().sign(object.as_bytes(), self.clock)?);
         }

@@ -41,14 +41,26 @@ pub async fn play(
     let config = config(&clone, &signer, spec.path.as_str());
     let parsed = BranchConfig::parse(config.as_bytes()).map_err(Refusal::from)?;
     if let Some(tag) = tag_where_none_is(&mut clone, &objects, &tip, &parsed, &read, &name)? {
-        say(&format!("No tag of it is a release, so the clone gets {tag} on its first commit.\n"));
+        say(&format!(
+            "No tag of it is a release, so the clone gets {tag} on its first commit.\n"
+        ));
     }
     let bot = Person::new("Lockkeeper Demo", Kind::Ssh, now)?;
     let mut package = Package::new(folder, name.as_str(), "f44", bot, now)?;
     package.opt_in(&config, &[&signer])?;
     super::package::write_keys(folder, &package)?;
-    tell(&package.sync(now).await?, Outcome::Landed, "Its HEAD, signed by a throw-away key, lands", say)?;
-    tell(&package.sync(now).await?, Outcome::UpToDate, "Once more; nothing has changed", say)?;
+    tell(
+        &package.sync(now).await?,
+        Outcome::Landed,
+        "Its HEAD, signed by a throw-away key, lands",
+        say,
+    )?;
+    tell(
+        &package.sync(now).await?,
+        Outcome::UpToDate,
+        "Once more; nothing has changed",
+        say,
+    )?;
     say(&format!(
         "\n== Look for yourself\n  git -C {0} show --stat f44\n  git -C {0} show f44:{name}.spec\n  \
          find {1}/lookaside -type f\n  rm -r {1}   # when you have seen enough\n",
@@ -74,7 +86,8 @@ async fn clone(folder: &Path, path: &Path, now: SystemTime) -> Result<Project> {
 
 /// Replaces the tip by the same commit with a signature of ours.
 fn resign(clone: &Project, objects: &Objects, signer: &Person, now: SystemTime) -> Result<Commit> {
-    let id = clone.tip()?.ok_or_else(|| Refusal::new("empty-repository", "it has no commit yet"))?;
+    let id =
+        clone.tip()?.ok_or_else(|| Refusal::new("empty-repository", "it has no commit yet"))?;
     let unsigned = without_signature(&objects.commit(&id)?.raw);
     let signed = objects.write(crate::git::Kind::Commit, &signer.sign(&unsigned, now)?)?;
     clone.move_to(&signed)?;
@@ -121,7 +134,11 @@ fn first_commit(objects: &Objects, tip: &Commit) -> Result<ObjectId> {
 fn tell(report: &Report, wanted: Outcome, title: &str, say: &mut dyn FnMut(&str)) -> Result<()> {
     let told = describe(report);
     if report.outcome != wanted {
-        return Err(Problem::permanent("demo-failed", format!("{title}: this came out otherwise:\n{told}")).into());
+        return Err(Problem::permanent(
+            "demo-failed",
+            format!("{title}: this came out otherwise:\n{told}"),
+        )
+        .into());
     }
     say(&format!("\n== {title}\n{told}"));
     Ok(())

@@ -108,17 +108,24 @@ pub async fn play(folder: &Path, now: SystemTime, say: &mut dyn FnMut(&str)) -> 
             .signed_by(&bob),
     )?;
     let report = package.sync(now).await?;
-    say(&lands("Bob signs a follow-up with his SSH key; it lands as a patch release").tell(&report)?);
+    say(&lands("Bob signs a follow-up with his SSH key; it lands as a patch release")
+        .tell(&report)?);
 
     let report = package.sync(now).await?;
-    let scene = Scene { title: "Once more; nothing has changed", wanted: Wanted::Outcome(Outcome::UpToDate) };
+    let scene = Scene {
+        title: "Once more; nothing has changed",
+        wanted: Wanted::Outcome(Outcome::UpToDate),
+    };
     say(&scene.tell(&report)?);
 
-    source.commit(NewCommit::new("Sneak in a change\n").put("README", "Trust me.\n").by(&mallory))?;
+    source
+        .commit(NewCommit::new("Sneak in a change\n").put("README", "Trust me.\n").by(&mallory))?;
     let report = package.sync(now).await?;
     say(&refused("Somebody pushes an unsigned commit", "unsigned-tip").tell(&report)?);
 
-    source.commit(NewCommit::new("Sign it at least\n").put("README", "Trust me!\n").signed_by(&mallory))?;
+    source.commit(
+        NewCommit::new("Sign it at least\n").put("README", "Trust me!\n").signed_by(&mallory),
+    )?;
     let report = package.sync(now).await?;
     say(&refused("Mallory signs, with a key that nobody listed", "key-not-listed").tell(&report)?);
 
@@ -130,7 +137,9 @@ pub async fn play(folder: &Path, now: SystemTime, say: &mut dyn FnMut(&str)) -> 
     let report = package.sync(now).await?;
     say(&lands("Alice looks at it, mends it and signs; it lands").tell(&report)?);
 
-    package.dist_git.commit(NewCommit::new("Quick fix\n").put("hello.spec", "Name: hello\n").by(&bob))?;
+    package
+        .dist_git
+        .commit(NewCommit::new("Quick fix\n").put("hello.spec", "Name: hello\n").by(&bob))?;
     let report = package.sync(now).await?;
     say(&refused("A human edits the spec in dist-git", "diverged").tell(&report)?);
 
@@ -139,7 +148,8 @@ pub async fn play(folder: &Path, now: SystemTime, say: &mut dyn FnMut(&str)) -> 
 }
 
 fn config(source: &Project, people: &[&Person]) -> String {
-    let keys: Vec<String> = people.iter().map(|person| format!("    - {}\n", person.listed())).collect();
+    let keys: Vec<String> =
+        people.iter().map(|person| format!("    - {}\n", person.listed())).collect();
     format!(
         "version: 1\nsource:\n  repository: file://{}\n  branch: main\nsigning:\n  keys:\n{}\
          population:\n  mechanism: tag-archive\n",

@@ -54,7 +54,8 @@ mod tests {
             (Relation::Unrelated, Some("history-unrelated")),
         ];
         for (relation, wanted) in cases {
-            let code = check(relation, &id, &id, Rewrite::Refused).err().map(|refusal| refusal.code.0);
+            let code =
+                check(relation, &id, &id, Rewrite::Refused).err().map(|refusal| refusal.code.0);
             assert_eq!(code, wanted, "{relation:?}");
             assert!(check(relation, &id, &id, Rewrite::Accepted).is_ok());
         }

@@ -92,7 +92,8 @@ impl Objects {
         use gix::refs::transaction::PreviousValue;
         let set = self.repository.reference(name, id_to_gix(id), PreviousValue::Any, "lockkeeper");
         set.map(drop).map_err(|error| {
-            Problem::permanent("reference-not-written", format!("cannot set {name}: {error}")).into()
+            Problem::permanent("reference-not-written", format!("cannot set {name}: {error}"))
+                .into()
         })
     }
 

@@ -25,20 +25,31 @@ impl Objects {
     ///
     /// # Errors
     /// As [`Objects::tree`] and [`Objects::write`].
-    pub fn edited_tree(&self, base: &ObjectId, changes: &BTreeMap<String, Change>) -> Result<ObjectId> {
-        let changes: Vec<(&str, &Change)> = changes.iter().map(|(path, change)| (&path[..], change)).collect();
+    pub fn edited_tree(
+        &self,
+        base: &ObjectId,
+        changes: &BTreeMap<String, Change>,
+    ) -> Result<ObjectId> {
+        let changes: Vec<(&str, &Change)> =
+            changes.iter().map(|(path, change)| (&path[..], change)).collect();
         let entries = self.tree(base)?;
         let edited = self.edited(entries, &changes)?;
         self.write_tree(edited)
     }
 
-    fn edited(&self, entries: Vec<TreeEntry>, changes: &[(&str, &Change)]) -> Result<Vec<TreeEntry>> {
+    fn edited(
+        &self,
+        entries: Vec<TreeEntry>,
+        changes: &[(&str, &Change)],
+    ) -> Result<Vec<TreeEntry>> {
         let mut by_name: BTreeMap<Vec<u8>, TreeEntry> =
             entries.into_iter().map(|entry| (entry.name.to_vec(), entry)).collect();
         let mut folders: BTreeMap<&str, Vec<(&str, &Change)>> = BTreeMap::new();
         for (path, change) in changes {
             match (path.split_once('/'), change) {
-                (Some((folder, rest)), _) => folders.entry(folder).or_default().push((rest, change)),
+                (Some((folder, rest)), _) => {
+                    folders.entry(folder).or_default().push((rest, change))
+                }
                 (None, Change::Remove) => drop(by_name.remove(path.as_bytes())),
                 (None, Change::Put(mode, id)) => {
                     let entry = TreeEntry { mode: *mode, name: (*path).into(), id: *id };
@@ -47,7 +58,8 @@ impl Objects {
             }
         }
         for (folder, changes) in folders {
-            let old = by_name.remove(folder.as_bytes()).filter(|entry| entry.mode == EntryMode::Tree);
+            let old =
+                by_name.remove(folder.as_bytes()).filter(|entry| entry.mode == EntryMode::Tree);
             let entries = old.map(|entry| self.tree(&entry.id)).transpose()?.unwrap_or_default();
             let edited = self.edited(entries, &changes)?;
             if !edited.is_empty() {
@@ -93,6 +105,7 @@ fn write_file(path: &Path, content: &[u8], mode: EntryMode) -> std::io::Result<(
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
     let permissions = if mode == EntryMode::Executable { 0o755 } else { 0o644 };
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(permissions).open(path)?;
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create_new(true).mode(permissions).open(path)?;
     file.write_all(content)
 }

@@ -49,7 +49,10 @@ mod tests {
     #[test]
     fn items_stand_between_subject_and_trailers() {
         let message = compose(&publication(), &["Fix overflow".to_owned(), "Add tests".to_owned()]);
-        assert!(message.starts_with("Update to 1.2.0-4 from main\n\n- Fix overflow\n- Add tests\n\nFrom-"));
+        assert!(
+            message
+                .starts_with("Update to 1.2.0-4 from main\n\n- Fix overflow\n- Add tests\n\nFrom-")
+        );
         assert_eq!(Publication::read(&Trailers::parse(message.as_bytes())), Some(publication()));
     }
 

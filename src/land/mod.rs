@@ -62,7 +62,11 @@ pub struct LandedCommit {
 ///
 /// # Errors
 /// Refusals of the lookaside, the signer and the server's hooks; problems of transport.
-pub async fn land(tree: &PopulatedTree, dist_git: &DistGit, harbour: &Harbour<'_>) -> Result<Landing> {
+pub async fn land(
+    tree: &PopulatedTree,
+    dist_git: &DistGit,
+    harbour: &Harbour<'_>,
+) -> Result<Landing> {
     if tree.draft().tree == dist_git.tip.tree {
         return Ok(Landing::Unchanged);
     }
@@ -71,7 +75,13 @@ pub async fn land(tree: &PopulatedTree, dist_git: &DistGit, harbour: &Harbour<'_
     let target = &tree.order().target;
     let pushed = harbour
         .transport
-        .push(&dist_git.store.git_dir(), &target.dist_git, &target.branch, &commit, &dist_git.tip.id)
+        .push(
+            &dist_git.store.git_dir(),
+            &target.dist_git,
+            &target.branch,
+            &commit,
+            &dist_git.tip.id,
+        )
         .await?;
     Ok(match pushed {
         Pushed::Done => Landing::Landed(LandedCommit { id: commit }),
@@ -111,7 +121,9 @@ async fn must_be_there(
         Presence::Available => Ok(()),
         Presence::Missing => Err(Refusal::new(
             "archive-lost",
-            format!("`sources` lists {name} (sha512 {sha512}), which the lookaside cache does not have"),
+            format!(
+                "`sources` lists {name} (sha512 {sha512}), which the lookaside cache does not have"
+            ),
         )
         .hint("upload the archive again, or remove its line from `sources` in dist-git")
         .into()),
@@ -181,7 +193,9 @@ fn identity_line(identity: &Identity) -> String {
             Err(_) => bytes.iter().map(|byte| char::from(*byte)).collect(),
         };
         let kept = text.chars().filter(|c| !c.is_control() && !matches!(c, '<' | '>'));
-        kept.collect::<String>().trim_matches(|c: char| c.is_whitespace() || ".,:;\"'\\".contains(c)).to_owned()
+        kept.collect::<String>()
+            .trim_matches(|c: char| c.is_whitespace() || ".,:;\"'\\".contains(c))
+            .to_owned()
     };
     let name = match clean(&identity.name) {
         name if name.is_empty() => "unknown".to_owned(),
@@ -207,9 +221,12 @@ pub fn committer(
     let mail = mail.map(str::to_owned).or_else(|| of_key(|(_, mail)| mail));
     match (name, mail) {
         (Some(name), Some(mail)) => Ok((name, mail)),
-        _ => Err(Refusal::config("committer-unknown", "the bot's key carries no name and mail address")
-            .hint("give both with --bot-name and --bot-mail")
-            .into()),
+        _ => Err(Refusal::config(
+            "committer-unknown",
+            "the bot's key carries no name and mail address",
+        )
+        .hint("give both with --bot-name and --bot-mail")
+        .into()),
     }
 }
 

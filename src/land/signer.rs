@@ -72,8 +72,11 @@ impl Signer {
     /// # Errors
     /// Refuses (`signer-…`) whatever its own look does not bear out.
     pub fn sign(&self, request: &SigningRequest<'_>) -> Result<Vec<u8>> {
-        let commit = Commit::parse(ObjectId::from_bytes(&[0; 20]).expect("20 bytes"), request.unsigned_commit.to_vec())
-            .map_err(|words| refuse(format!("the commit {words}")))?;
+        let commit = Commit::parse(
+            ObjectId::from_bytes(&[0; 20]).expect("20 bytes"),
+            request.unsigned_commit.to_vec(),
+        )
+        .map_err(|words| refuse(format!("the commit {words}")))?;
         let publication = Publication::read(&Trailers::parse(&commit.message))
             .ok_or_else(|| refuse("the commit's trailers are not whole"))?;
         self.check(request, &commit, &publication)?;
@@ -82,7 +85,12 @@ impl Signer {
         Ok(with_signature(request.unsigned_commit, &armour))
     }
 
-    fn check(&self, request: &SigningRequest<'_>, commit: &Commit, claimed: &Publication) -> Result<()> {
+    fn check(
+        &self,
+        request: &SigningRequest<'_>,
+        commit: &Commit,
+        claimed: &Publication,
+    ) -> Result<()> {
         let [parent] = commit.parents.as_slice() else {
             return Err(refuse("the commit does not have exactly one parent").into());
         };
@@ -120,7 +128,8 @@ impl Signer {
         let last = published.and_then(|published| published.publication.evr);
         match (&claimed.evr, last) {
             (Some(new), Some(last)) if new.rpm_cmp(&last).is_le() => {
-                Err(refuse(format!("EVR {new} is not above {last}, which was published last")).into())
+                Err(refuse(format!("EVR {new} is not above {last}, which was published last"))
+                    .into())
             }
             _ => Ok(()),
         }
@@ -129,7 +138,8 @@ impl Signer {
     /// Counts a signature, and refuses where there were too many within the window.
     fn count(&self, now: SystemTime) -> Result<()> {
         let mut signed = self.signed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let is_old = |time: &SystemTime| now.duration_since(*time).is_ok_and(|age| age > LIMIT_WINDOW);
+        let is_old =
+            |time: &SystemTime| now.duration_since(*time).is_ok_and(|age| age > LIMIT_WINDOW);
         while signed.front().is_some_and(is_old) {
             signed.pop_front();
         }

@@ -19,8 +19,8 @@ use crate::names::{Evr, FileName, ObjectId};
 use crate::openpgp::Certificates;
 use crate::outcome::{Problem, Refusal, Result, printable};
 use crate::populate::sources::SourcesFile;
-use crate::spec::{Context, SpecFile};
 use crate::publication::Publication;
+use crate::spec::{Context, SpecFile};
 use crate::trailers::Trailers;
 use crate::trigger::Target;
 use crate::version::{Floor, floor as highest};
@@ -140,7 +140,8 @@ pub fn state(
     trusted: Trusted<'_>,
 ) -> Result<BranchState> {
     let (published, strangers) = since_published(objects, target, tip, trusted.bot_certs)?;
-    let (certificates, certificate_warnings) = certificates(objects, tip, &config, trusted.keyring)?;
+    let (certificates, certificate_warnings) =
+        certificates(objects, tip, &config, trusted.keyring)?;
     let floor = floor(objects, target, tip, trusted)?;
     Ok(BranchState { config, certificates, certificate_warnings, published, strangers, floor })
 }
@@ -196,9 +197,10 @@ fn published(objects: &Objects, commit: Commit, publication: Publication) -> Res
     let config = config.and_then(|bytes| BranchConfig::parse(&bytes).ok());
     let sources = objects.entry_at(&commit.tree, "sources")?;
     let archives = match sources {
-        Some(entry) => SourcesFile::parse(&objects.blob(&entry.id)?).map_or(Vec::new(), |sources| {
-            sources.entries().iter().map(|entry| entry.file.clone()).collect()
-        }),
+        Some(entry) => SourcesFile::parse(&objects.blob(&entry.id)?)
+            .map_or(Vec::new(), |sources| {
+                sources.entries().iter().map(|entry| entry.file.clone()).collect()
+            }),
         None => Vec::new(),
     };
     Ok(Published { commit: commit.id, tree: commit.tree, publication, config, archives })
@@ -237,13 +239,17 @@ pub fn certificates(
     if let Some(folder) = objects.entry_at(&tip.tree, KEYS)? {
         for entry in objects.tree(&folder.id)? {
             if objects.read(&entry.id)?.kind == Kind::Blob {
-                files.push((format!("{KEYS}/{}", printable(&entry.name, 100)), objects.blob(&entry.id)?));
+                files.push((
+                    format!("{KEYS}/{}", printable(&entry.name, 100)),
+                    objects.blob(&entry.id)?,
+                ));
             }
         }
     }
     for key in &config.signing.keys {
         let config::ListedKey::OpenPgp { certificate: Some(path), .. } = key else { continue };
-        let entry = objects.entry_at(&tip.tree, path.as_str())?.ok_or_else(|| no_certificate(path))?;
+        let entry =
+            objects.entry_at(&tip.tree, path.as_str())?.ok_or_else(|| no_certificate(path))?;
         files.push((path.to_string(), objects.blob(&entry.id)?));
     }
     files.extend(read_keyring(keyring)?);
@@ -254,7 +260,10 @@ pub fn certificates(
 fn no_certificate(path: &crate::names::TreePath) -> Refusal {
     Refusal::config(
         "certificate-file-missing",
-        format!("{} names the certificate {path}, which is not in the dist-git branch", config::FILE_NAME),
+        format!(
+            "{} names the certificate {path}, which is not in the dist-git branch",
+            config::FILE_NAME
+        ),
     )
     .hint("commit the certificate there (`gpg --export --armor FINGERPRINT`), or correct the path")
 }

@@ -56,17 +56,17 @@ fn numbered(name: &str) -> Option<(&str, u32, &str)> {
     Some((&name[..start], rest[..end].parse().ok()?, &rest[end..]))
 }
 
-fn follows(objects: &Objects, tree: &crate::names::ObjectId, config: &BranchConfig) -> Result<bool> {
+fn follows(
+    objects: &Objects,
+    tree: &crate::names::ObjectId,
+    config: &BranchConfig,
+) -> Result<bool> {
     let Some(entry) = objects.entry_at(tree, crate::config::FILE_NAME)? else { return Ok(false) };
     let other = BranchConfig::parse(&objects.blob(&entry.id)?);
     Ok(other.is_ok_and(|other| other.source == config.source))
 }
 
-fn evr(
-    objects: &Objects,
-    tree: &crate::names::ObjectId,
-    target: &Target,
-) -> Result<Option<Evr>> {
+fn evr(objects: &Objects, tree: &crate::names::ObjectId, target: &Target) -> Result<Option<Evr>> {
     let Some(entry) = objects.entry_at(tree, &format!("{}.spec", target.package))? else {
         return Ok(None);
     };
@@ -95,7 +95,11 @@ mod tests {
             ("rawhide", "private-thing", false),
         ];
         for (name, than, newer) in table {
-            assert_eq!(is_newer(&name.parse().unwrap(), &than.parse().unwrap()), newer, "{name} {than}");
+            assert_eq!(
+                is_newer(&name.parse().unwrap(), &than.parse().unwrap()),
+                newer,
+                "{name} {than}"
+            );
         }
     }
 }

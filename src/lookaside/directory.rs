@@ -126,7 +126,9 @@ impl Directory {
     /// A new cache begins as an empty folder, made by the first upload. A folder around it that is missing too is
     /// more likely a typing error, or a disk that is not mounted, than a wish.
     fn must_exist(&self) -> Result<()> {
-        if self.root.is_dir() || (!self.root.exists() && self.root.parent().is_some_and(Path::is_dir)) {
+        if self.root.is_dir()
+            || (!self.root.exists() && self.root.parent().is_some_and(Path::is_dir))
+        {
             return Ok(());
         }
         let message = format!("{} is not a folder", self.root.display());

@@ -97,13 +97,15 @@ pub struct OptedIn {
 /// Refusals for configs that cannot be read and repositories that are not there; problems of transport.
 pub async fn observe(target: &Target, lookout: &Lookout<'_>) -> Result<Observed> {
     let dist_git = fetch(target, lookout).await?;
-    let facts = |standing| Facts { target: target.clone(), dist_git_tip: dist_git.tip.id, standing };
+    let facts =
+        |standing| Facts { target: target.clone(), dist_git_tip: dist_git.tip.id, standing };
     let config = match ledger::enter(&dist_git.store.objects(), &dist_git.tip)? {
         Entry::OptedIn(config) => *config,
         Entry::Retired => return Ok(not_for_us(facts(Standing::Retired), dist_git)),
         Entry::NotOptedIn => return Ok(not_for_us(facts(Standing::NotOptedIn), dist_git)),
     };
-    let (store, tip) = open_source(&config.source.repository, &config.source.branch, lookout).await?;
+    let (store, tip) =
+        open_source(&config.source.repository, &config.source.branch, lookout).await?;
     let objects = dist_git.store.objects();
     let branch = ledger::state(&objects, target, &dist_git.tip, config, lookout.trusted)?;
     let source = source::facts(target, &branch, &store, &tip, lookout)?;

@@ -54,7 +54,10 @@ pub async fn open_source(
     lookout: &Lookout<'_>,
 ) -> Result<(Store, ObjectId)> {
     let Some(path) = address.local_path() else {
-        return lookout.mirrors.fetch_branch(lookout.transport, address, branch, Wanted::BranchAndTags).await;
+        return lookout
+            .mirrors
+            .fetch_branch(lookout.transport, address, branch, Wanted::BranchAndTags)
+            .await;
     };
     let store = Store::open(path, Trust::InPlace)?;
     let objects = store.objects();
@@ -90,7 +93,9 @@ pub(super) fn facts(
     let published = branch.published.as_ref().map(|published| published.publication.source_commit);
     let below = match branch.config.signing.require {
         SigningScope::Tip => None,
-        SigningScope::EveryCommit => Some(every_commit(&objects, &tip.id, published, &release, &policy)?),
+        SigningScope::EveryCommit => {
+            Some(every_commit(&objects, &tip.id, published, &release, &policy)?)
+        }
     };
     let trailers = Trailers::parse(&tip.message);
     let binding = gate::bind::check(&trailers, &branch.config.source, branch.config.signing.bind);

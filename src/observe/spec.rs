@@ -40,7 +40,8 @@ pub fn find_spec(
     };
     let bytes = objects.blob(&id)?;
     if bytes.len() > LARGEST {
-        let words = format!("the spec {path} has {} bytes; at most {LARGEST} are read", bytes.len());
+        let words =
+            format!("the spec {path} has {} bytes; at most {LARGEST} are read", bytes.len());
         return Ok(Err(Refusal::new("spec-too-large", words)));
     }
     Ok(Ok(SourceSpec { path, bytes }))
@@ -52,7 +53,9 @@ fn named_spec(objects: &Objects, tree: &ObjectId, path: &TreePath) -> Result<Fou
     let entry = objects.entry_at(tree, path.as_str())?;
     Ok(match entry {
         Some(entry) if is_file(entry.mode) => Ok((path.clone(), entry.id)),
-        Some(_) => Err(no_spec(format!("spec.path names {path}, which is no file in the source tip"))),
+        Some(_) => {
+            Err(no_spec(format!("spec.path names {path}, which is no file in the source tip")))
+        }
         None => Err(no_spec(format!("spec.path names {path}, which is not in the source tip"))),
     })
 }
@@ -97,7 +100,8 @@ fn no_spec(words: String) -> Refusal {
 }
 
 fn two_specs(count: usize, found: &[(TreePath, ObjectId)]) -> Refusal {
-    let names: Vec<String> = found.iter().take(10).map(|(path, _)| printable(path.as_str(), 200)).collect();
+    let names: Vec<String> =
+        found.iter().take(10).map(|(path, _)| printable(path.as_str(), 200)).collect();
     Refusal::new("two-specs", format!("the source tip has {count} specs: {}", names.join(", ")))
         .hint("say which one is this package's as spec.path in source-git.yaml")
 }

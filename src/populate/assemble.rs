@@ -40,7 +40,11 @@ pub struct Assembly<'a> {
 ///
 /// # Errors
 /// Refuses objects that cannot be read.
-pub fn spec_at_tip(objects: &Objects, dist_git: &DistGit, order: &Order) -> Result<Option<Vec<u8>>> {
+pub fn spec_at_tip(
+    objects: &Objects,
+    dist_git: &DistGit,
+    order: &Order,
+) -> Result<Option<Vec<u8>>> {
     read(objects, &dist_git.tip.tree, &spec_name(order))
 }
 
@@ -72,7 +76,8 @@ impl Assembly<'_> {
         let old_sources = read(objects, tip_tree, "sources")?;
         let old_sources = old_sources.map(|bytes| SourcesFile::parse(&bytes)).transpose()?;
         let sources = self.new_sources(old_sources.as_ref());
-        let mut ignore = GitIgnore::parse(&read(objects, tip_tree, ".gitignore")?.unwrap_or_default());
+        let mut ignore =
+            GitIgnore::parse(&read(objects, tip_tree, ".gitignore")?.unwrap_or_default());
         ignore.update(old_sources.as_ref(), &sources);
 
         let mut written = self.plain_files()?;
@@ -118,8 +123,10 @@ impl Assembly<'_> {
         let named = self.spec.sources();
         // Where a source cannot be expanded, nobody can say which entries are of use any more.
         if named.iter().all(|source| source.file_name().is_some()) {
-            let names: BTreeSet<&str> = named.iter().filter_map(|source| source.file_name()).collect();
-            let listed: Vec<FileName> = sources.entries().iter().map(|entry| entry.file.clone()).collect();
+            let names: BTreeSet<&str> =
+                named.iter().filter_map(|source| source.file_name()).collect();
+            let listed: Vec<FileName> =
+                sources.entries().iter().map(|entry| entry.file.clone()).collect();
             for file in listed.iter().filter(|file| !names.contains(file.as_str())) {
                 sources.remove(file);
             }

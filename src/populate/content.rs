@@ -77,10 +77,17 @@ pub fn patches_by_hand(
             continue;
         }
         let Some(file) = patch.file.as_ref().and_then(|file| file.parse::<FileName>().ok()) else {
-            let words = format!("line {} of the spec lists the patch {:?}", patch.line, printable(&patch.raw, 200));
-            return Err(Refusal::new("patch-by-hand-unknown", format!("{words}, whose file cannot be told"))
-                .hint("write the patch's file name as plain text")
-                .into());
+            let words = format!(
+                "line {} of the spec lists the patch {:?}",
+                patch.line,
+                printable(&patch.raw, 200)
+            );
+            return Err(Refusal::new(
+                "patch-by-hand-unknown",
+                format!("{words}, whose file cannot be told"),
+            )
+            .hint("write the patch's file name as plain text")
+            .into());
         };
         let content = match copied.get(file.as_str()) {
             Some(content) => content.clone(),
@@ -126,7 +133,9 @@ pub fn make(
     let names = Names::of(order, spec)?;
     match order.config.population.mechanism {
         Mechanism::Archive => whole_tip(order, source, names, by_hand, work),
-        Mechanism::TagArchive => tag_and_patches(order, source, spec, names, by_hand, dist_git, work),
+        Mechanism::TagArchive => {
+            tag_and_patches(order, source, spec, names, by_hand, dist_git, work)
+        }
         Mechanism::UpstreamTarball => Err(Refusal::config(
             "unsupported",
             "not supported by this version: population.mechanism: upstream-tarball",
@@ -145,7 +154,8 @@ impl Names {
     fn of(order: &Order, spec: &SpecFile) -> Result<Names, Refusal> {
         let name = spec.name()?;
         let parse = |text: String| {
-            text.parse::<FileName>().map_err(|error| Refusal::new("archive-name", error.to_string()))
+            text.parse::<FileName>()
+                .map_err(|error| Refusal::new("archive-name", error.to_string()))
         };
         let top = format!("{name}-{}", order.plan.evr.version);
         Ok(Names { file: parse(format!("{top}.tar.gz"))?, top: parse(top)? })
@@ -163,7 +173,8 @@ fn whole_tip(
     let tip = &order.source_commit;
     let (archive, written) = write_archive(source, tip, &names, work)?;
     let proof = prove_archive(&archive, &written, source, tip, &names)?;
-    let notes = by_hand.iter().map(|patch| format!("{} is applied on top of the signed tree", patch.file));
+    let notes =
+        by_hand.iter().map(|patch| format!("{} is applied on top of the signed tree", patch.file));
     Ok(Content {
         archives: vec![archive],
         source0: names.file,
@@ -258,7 +269,11 @@ fn prove_archive(
 ) -> Result<Proof> {
     let identity = archive::prove(open(made)?, source, commit, written, names.top.as_str())?;
     let shown = |paths: Vec<BString>| paths.iter().map(|path| printable(path, 300)).collect();
-    Ok(Proof { hidden: shown(identity.hidden), converted: shown(identity.converted), ..Proof::default() })
+    Ok(Proof {
+        hidden: shown(identity.hidden),
+        converted: shown(identity.converted),
+        ..Proof::default()
+    })
 }
 
 /// Reads the archive back as a git tree, as `%prep` will find it.
@@ -284,14 +299,19 @@ fn series(order: &Order, source: &Store, by_hand: &[PatchByHand]) -> Result<Seri
 
 /// Returns the archive that `sources` lists from the last publication of the same tag: it is never made again,
 /// since deflate's bytes depend on the library's version.
-fn listed_before(order: &Order, dist_git: &DistGit, name: &FileName) -> Result<Option<DraftArchive>> {
+fn listed_before(
+    order: &Order,
+    dist_git: &DistGit,
+    name: &FileName,
+) -> Result<Option<DraftArchive>> {
     let tag = &order.release.tag;
     let is_same_tag = order.published.as_ref().is_some_and(|published| {
         published.publication.release_tag == (tag.name.clone(), tag.object)
             && published.publication.population == order.population()
     });
     let objects = dist_git.store.objects();
-    let Some(entry) = objects.entry_at(&dist_git.tip.tree, "sources")?.filter(|_| is_same_tag) else {
+    let Some(entry) = objects.entry_at(&dist_git.tip.tree, "sources")?.filter(|_| is_same_tag)
+    else {
         return Ok(None);
     };
     let sources = SourcesFile::parse(&objects.blob(&entry.id)?)?;
@@ -304,7 +324,9 @@ fn listed_before(order: &Order, dist_git: &DistGit, name: &FileName) -> Result<O
 fn judge(order: &Order, outcome: Result<()>) -> Result<Vec<String>> {
     match (outcome, order.config.population.identity) {
         (Ok(()), _) => Ok(Vec::new()),
-        (Err(crate::outcome::Fault::Refused(refusal)), TreeIdentity::Report) => Ok(vec![refusal.message]),
+        (Err(crate::outcome::Fault::Refused(refusal)), TreeIdentity::Report) => {
+            Ok(vec![refusal.message])
+        }
         (Err(fault), _) => Err(fault),
     }
 }

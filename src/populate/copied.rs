@@ -87,15 +87,23 @@ impl Copy<'_> {
         let content = self.objects.blob(&entry.id)?;
         if entry.mode == EntryMode::Symlink && climbs_out(to, &content) {
             let target = printable(&content, 200);
-            return Err(refuse("packaging-link", format!("{from} is a link to {target:?}, out of dist-git")).into());
+            return Err(refuse(
+                "packaging-link",
+                format!("{from} is a link to {target:?}, out of dist-git"),
+            )
+            .into());
         }
         self.bytes += content.len();
         let copied = CopiedFile { mode: entry.mode, content };
         if self.files.insert(to.to_owned(), copied).is_some() {
-            return Err(refuse("packaging-clash", format!("two packaging paths come to {to}")).into());
+            return Err(
+                refuse("packaging-clash", format!("two packaging paths come to {to}")).into()
+            );
         }
         if self.files.len() > MOST_FILES || self.bytes > MOST_BYTES {
-            let words = format!("the packaging paths hold more than {MOST_FILES} files or {MOST_BYTES} bytes");
+            let words = format!(
+                "the packaging paths hold more than {MOST_FILES} files or {MOST_BYTES} bytes"
+            );
             return Err(refuse("packaging-too-large", words).into());
         }
         Ok(())
@@ -104,7 +112,8 @@ impl Copy<'_> {
 
 /// Tells whether dist-git's file at `path` is the bot's own to write, or read as policy.
 fn is_bots_own(path: &str) -> bool {
-    [FILE_NAME, "sources", ".gitignore", "dead.package"].contains(&path) || path.starts_with("keys/")
+    [FILE_NAME, "sources", ".gitignore", "dead.package"].contains(&path)
+        || path.starts_with("keys/")
 }
 
 /// Tells whether a link at `path` leads out of the tree: an absolute target, or more `..` than folders.
@@ -125,11 +134,15 @@ fn climbs_out(path: &str, target: &[u8]) -> bool {
 
 fn unfit(from: &str, entry: &TreeEntry) -> Refusal {
     let name = printable(&entry.name, 200);
-    refuse("packaging-name", format!("{from} holds {name:?}, a name that dist-git cannot carry"))
+    refuse(
+        "packaging-name",
+        format!("{from} holds {name:?}, a name that dist-git cannot carry"),
+    )
 }
 
 fn refuse(code: &'static str, words: String) -> Refusal {
-    Refusal::new(code, words).hint("change it in source-git, or leave it out of `packaging` and `tests`")
+    Refusal::new(code, words)
+        .hint("change it in source-git, or leave it out of `packaging` and `tests`")
 }
 
 #[cfg(test)]
@@ -155,7 +168,8 @@ mod tests {
 
     #[test]
     fn the_bots_own_files_are_not_taken_from_source_git() {
-        for path in ["source-git.yaml", "keys/mallory.asc", "sources", ".gitignore", "dead.package"] {
+        for path in ["source-git.yaml", "keys/mallory.asc", "sources", ".gitignore", "dead.package"]
+        {
             assert!(is_bots_own(path), "{path}");
         }
         assert!(!is_bots_own("hello.service"));

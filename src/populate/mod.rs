@@ -230,7 +230,11 @@ fn edits(
         prefix_dir: Some(content.top.clone()),
         patches: content.patches.iter().map(|patch| patch.file_name.clone()).collect(),
         changelog: if keeps { None } else { Some(entry) },
-        older_entries: if keeps { None } else { Some(merge_entries(&tip_entries, &older(source_spec))) },
+        older_entries: if keeps {
+            None
+        } else {
+            Some(merge_entries(&tip_entries, &older(source_spec)))
+        },
         auto: if keeps { AutoMacros::Keep } else { AutoMacros::Replace },
     })
 }
@@ -240,7 +244,8 @@ fn release_edit(order: &Order) -> Result<ReleaseEdit, Refusal> {
         ReleaseForm::Plain { number } => (number, None),
         ReleaseForm::MinorAfterDist { number, minor } => (number, Some(minor)),
     };
-    let too_large = || Refusal::new("release-too-large", "the number after the dist tag is too large");
+    let too_large =
+        || Refusal::new("release-too-large", "the number after the dist tag is too large");
     Ok(ReleaseEdit {
         number: number.to_string().parse().map_err(|_| too_large())?,
         minor: minor.map(|minor| u32::try_from(minor).map_err(|_| too_large())).transpose()?,

@@ -52,12 +52,16 @@ fn reason(report: &Report) -> Vec<String> {
 
 fn details(report: &Report) -> Vec<String> {
     let mut lines = Vec::new();
-    let signer = report.signer.as_ref().map_or(String::new(), |signer| format!(", signed by {signer}"));
+    let signer =
+        report.signer.as_ref().map_or(String::new(), |signer| format!(", signed by {signer}"));
     lines.extend(report.source_commit.map(|id| row("source", &format!("{id}{signer}"))));
     lines.extend(report.release_tag.as_ref().map(|tag| row("tag", tag.as_str())));
     lines.extend(report.archives.iter().map(|archive| row("archive", &describe_archive(archive))));
     if !report.patches.is_empty() {
-        lines.push(row("patches", &format!("{}: {}", report.patches.len(), some_of(&report.patches))));
+        lines.push(row(
+            "patches",
+            &format!("{}: {}", report.patches.len(), some_of(&report.patches)),
+        ));
     }
     lines.extend(report.dist_git_commit.map(|id| row("dist-git", &id.to_string())));
     lines

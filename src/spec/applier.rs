@@ -73,7 +73,8 @@ fn options_with_value(name: &str) -> &'static str {
     }
 }
 
-/// Splits arguments into words; spaces inside `%{…}` and `%(…)` belong to the word.
+/// Splits arguments into words; spaces inside `%{…}` and `%(…)` belong to the word, and the backslash that joins
+/// two lines is none.
 fn words(bytes: &[u8], range: Range<usize>) -> Vec<Range<usize>> {
     let mut words = Vec::new();
     let (mut start, mut depth) = (None, 0usize);
@@ -94,6 +95,7 @@ fn words(bytes: &[u8], range: Range<usize>) -> Vec<Range<usize>> {
         }
     }
     words.extend(start.map(|first| first..range.end));
+    words.retain(|word| &bytes[word.clone()] != b"\\");
     words
 }
 

@@ -186,13 +186,27 @@ pub(super) fn tag(line: &[u8]) -> Option<TagLine<'_>> {
     Some(TagLine { kind, number, value: value.trim_ascii(), at: after_colon + leading })
 }
 
+/// Returns the macro's name, where a line of `%prep` begins with one that unpacks or patches.
+pub(super) fn step(text: &[u8]) -> Option<String> {
+    let rest = text.strip_prefix(b"%")?;
+    let name: String = rest
+        .iter()
+        .take_while(|b| b.is_ascii_alphanumeric() || **b == b'_')
+        .map(|b| char::from(*b))
+        .collect();
+    let known = ["setup", "autosetup", "forgesetup", "forgeautosetup", "autopatch"];
+    let patches =
+        name.strip_prefix("patch").is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()));
+    (known.contains(&name.as_str()) || patches).then_some(name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn tags_are_read_as_rpm_reads_them() {
-        let table: [(&str, Option<(TagKind, Option<u32>, &str, usize)>); 7] = [
+        let table = [
             ("Version: 1.0", Some((TagKind::Version, None, "1.0", 9))),
             ("version  :\t1.0  ", Some((TagKind::Version, None, "1.0", 11))),
             ("PATCH12:a.patch", Some((TagKind::Patch, Some(12), "a.patch", 8))),

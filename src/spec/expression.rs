@@ -55,6 +55,9 @@ pub(super) fn evaluate(text: &str) -> Option<Value> {
     reader.rest.trim().is_empty().then_some(value)
 }
 
+/// Tells whether a comparison holds.
+type Holds = fn(Ordering) -> bool;
+
 /// The expression that is left to read.
 struct Reader<'t> {
     rest: &'t str,
@@ -109,8 +112,8 @@ impl Reader<'_> {
         Some(left)
     }
 
-    fn comparator(&mut self) -> Option<fn(Ordering) -> bool> {
-        let table: [(&str, fn(Ordering) -> bool); 7] = [
+    fn comparator(&mut self) -> Option<Holds> {
+        let table: [(&str, Holds); 7] = [
             ("==", Ordering::is_eq),
             ("!=", Ordering::is_ne),
             ("<=", Ordering::is_le),

@@ -133,7 +133,8 @@ pub(super) fn unit(bytes: &[u8], lines: &[Line], first: usize) -> Unit {
         openings.read(&bytes[line.text()]);
         let end = first + count + 1;
         let open = openings.inside_macro();
-        if !open && !(openings.backslash && end < lines.len()) {
+        let goes_on = open || (openings.backslash && end < lines.len());
+        if !goes_on {
             return match (count, spans_macro) {
                 (0, _) => Unit::Single,
                 (_, true) => Unit::Macro { end },

@@ -8,11 +8,12 @@
 use std::collections::HashMap;
 
 use super::expression;
+use super::syntax::{Flags, body_of, enclosed, first_characters, leading_name, logical_line};
 
 /// How deep macros may nest.
 const DEPTH: usize = 40;
 /// How much text one spec may expand to, all in all: against macros that double themselves.
-const BUDGET: usize = 4 << 20;
+const BUDGET: usize = 8 << 20;
 
 /// Marks, inside expanded text, where the dist tag begins and ends and where something is unknown. They are
 /// private-use characters; [`readable`] keeps them out of what comes from a file.
@@ -209,6 +210,9 @@ impl Macros {
 
     /// Expands a text; definitions in it take effect.
     pub fn expand(&mut self, text: &str) -> Expanded {
+        if !text.contains('%') {
+            return Expanded { text: text.to_owned(), why: None };
+        }
         let mut expansion = Expansion { macros: self, out: String::new(), why: None };
         expansion.text(text, 0);
         let Expansion { out: text, why, .. } = expansion;
@@ -248,6 +252,9 @@ impl Expansion<'_> {
         self.macros.spent += text.len() + 1;
         if depth > DEPTH || self.macros.spent > BUDGET {
             return self.unknown("its macros expand to too much");
+        }
+        if depth > 0 && self.why.is_some() {
+            return;
         }
         let mut rest = text;
         while let Some(at) = rest.find('%') {
@@ -418,7 +425,7 @@ impl Expansion<'_> {
         self.macros.put(&format!("with_{name}"), value);
     }
 
-    /// Reads the one shell idiom that every snapshot spec has, `%(c=%{commit}; echo ${c:0:7})`; runs nothing.
+    /// Reads the shell idioms that snapshot specs have, such as `%(c=%{commit}; echo ${c:0:7})`; runs nothing.
     fn shell(&mut self, inner: &str, depth: usize) {
         let prefix = self.aside(inner, depth);
         match first_characters(&prefix) {
@@ -435,99 +442,6 @@ impl Expansion<'_> {
             None => self.unknown("%[…] in it is not known"),
         }
     }
-}
-
-/// The `?` and `!` before a macro's name.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Flags {
-    /// How many bytes they take.
-    pub length: usize,
-    /// There is a `?`: an undefined macro is no mistake.
-    pub asks: bool,
-    /// There is an odd number of `!`.
-    pub negated: bool,
-}
-
-impl Flags {
-    /// Reads the flags that a text begins with.
-    pub fn read(text: &str) -> Self {
-        let flags = &text[..text.bytes().take_while(|b| matches!(b, b'?' | b'!')).count()];
-        Flags {
-            length: flags.len(),
-            asks: flags.contains('?'),
-            negated: flags.bytes().filter(|b| *b == b'!').count() % 2 == 1,
-        }
-    }
-}
-
-/// Returns the macro name that a text begins with; empty where there is none.
-pub(super) fn leading_name(text: &str) -> &str {
-    let length = text.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
-    match text.as_bytes().first() {
-        Some(first) if !first.is_ascii_digit() => &text[..length],
-        _ => "",
-    }
-}
-
-/// Splits a text that begins with a bracket into what is inside the pair and what follows it.
-pub(super) fn enclosed(text: &str) -> Option<(&str, &str)> {
-    let (open, close) = match text.as_bytes().first()? {
-        b'{' => (b'{', b'}'),
-        b'(' => (b'(', b')'),
-        _ => (b'[', b']'),
-    };
-    let mut depth = 0usize;
-    let mut escaped = false;
-    for (at, byte) in text.bytes().enumerate() {
-        let is_escaped = escaped;
-        escaped = byte == b'\\' && !is_escaped;
-        match byte {
-            _ if is_escaped => {}
-            byte if byte == open => depth += 1,
-            byte if byte == close => depth -= 1,
-            _ => {}
-        }
-        if depth == 0 {
-            return Some((&text[1..at], &text[at + 1..]));
-        }
-    }
-    None
-}
-
-/// Splits off the rest of a line, with the lines that a backslash or an open brace joins to it.
-fn logical_line(text: &str) -> (&str, &str) {
-    let mut braces = 0usize;
-    let mut previous = b' ';
-    for (at, byte) in text.bytes().enumerate() {
-        match byte {
-            b'{' => braces += 1,
-            b'}' => braces = braces.saturating_sub(1),
-            b'\n' if braces == 0 && previous != b'\\' => return (&text[..at], &text[at..]),
-            _ => {}
-        }
-        previous = byte;
-    }
-    (text, "")
-}
-
-/// Returns a macro's body as rpm keeps it: trimmed, without the backslashes before line ends, and without
-/// the braces where it is one braced block.
-fn body_of(text: &str) -> String {
-    let body = text.trim().replace("\\\r\n", "\n").replace("\\\n", "\n");
-    match body.starts_with('{').then(|| enclosed(&body)).flatten() {
-        Some((inner, _)) => inner.to_owned(),
-        None => body,
-    }
-}
-
-/// Returns what `c=VALUE; echo ${c:0:N}` prints, where the text is exactly that.
-fn first_characters(script: &str) -> Option<&str> {
-    let (name, rest) = script.trim().split_once('=')?;
-    let (value, echo) = rest.split_once(';')?;
-    let slice = echo.trim().strip_prefix("echo")?.trim().strip_prefix("${")?.strip_suffix("}")?;
-    let count: usize = slice.strip_prefix(name)?.strip_prefix(":0:")?.parse().ok()?;
-    let plain = !value.is_empty() && value.bytes().all(|b| b.is_ascii_alphanumeric());
-    plain.then(|| &value[..count.min(value.len())])
 }
 
 #[cfg(test)]
@@ -553,6 +467,10 @@ mod tests {
             ("0%{?fedora}", "044"),
             ("a%dnl rest\nb", "a\nb"),
             ("%global c 0123456789abcdef\n%(c=%{c}; echo ${c:0:7})", "\n0123456"),
+            (
+                "%(echo 0123456789abcdef | cut -c1-7)-%(echo 0123456 | cut -c -3)",
+                "0123456-012",
+            ),
             ("%[2 * 3]", "6"),
             ("%define b {x y}\n%b", "\nx y"),
         ];

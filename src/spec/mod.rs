@@ -4,14 +4,16 @@
 //! [`SpecFile::edit`] changes the version, the release, Source0, our patches and the changelog, and leaves all
 //! other bytes as they are. rpm is never run: parsing a spec with it runs the spec's code.
 //!
-//! 1. `lines` splits the file, `directive` reads one line, `walk` follows the conditionals;
-//! 2. `macros` and `expression` expand what is plain, and say "not known" for what would run;
+//! 1. `lines` splits the file, `directive` and `definition` read one line, `walk` follows the conditionals;
+//! 2. `macros`, `syntax` and `expression` expand what is plain, and say "not known" for what would run;
 //! 3. `applier` tells how `%prep` unpacks and patches;
-//! 4. `changelog` and `sanitise` write entries of text that strangers wrote;
-//! 5. `edit` makes one change after the other, and reads the result again after each.
+//! 4. `query` answers, and `template` finds the macros behind a value;
+//! 5. `changelog` and `sanitise` write entries of text that strangers wrote;
+//! 6. `edit` makes one change after the other, and reads the result again after each.
 
 mod applier;
 mod changelog;
+mod definition;
 mod directive;
 mod edit;
 mod expression;
@@ -19,6 +21,7 @@ mod lines;
 mod macros;
 mod query;
 mod sanitise;
+mod syntax;
 mod template;
 mod walk;
 

@@ -6,7 +6,7 @@ use super::changelog::PublishedEntry;
 use super::directive::{SectionKind, TagKind};
 use super::edit::{PATCHES_BEGIN, PATCHES_END};
 use super::walk::{Activity, Place, Section, Tag};
-use super::{SpecFile, macros};
+use super::{SpecFile, macros, syntax};
 use crate::names::{Evr, PackageName, Release, Version};
 use crate::outcome::{Refusal, printable};
 
@@ -219,12 +219,10 @@ impl SpecFile {
         ranges.map(|(start, end)| PublishedEntry::read(&self.bytes[start..end])).collect()
     }
 
-    /// Returns the lines on which entries of a changelog begin.
+    /// Returns the lines on which entries of a changelog begin: rpm wants the asterisk at column 0.
     pub(super) fn entry_starts(&self, section: &Section) -> Vec<usize> {
         self.changelog_lines(section)
-            .filter(|line| {
-                self.bytes[self.walk.lines[*line].text()].trim_ascii_start().starts_with(b"*")
-            })
+            .filter(|line| self.bytes[self.walk.lines[*line].start..].starts_with(b"*"))
             .collect()
     }
 
@@ -292,27 +290,26 @@ impl SpecFile {
         match open {
             None if tags.len() == 1 => Ok(tags),
             None => Err(self.twice(kind, first, tags[1])),
-            Some(_) if self.are_alternatives(&tags) => Ok(tags),
+            Some(_) if self.are_alternatives(&places(&tags)) => Ok(tags),
             Some(open) => Err(self.undecided(open)),
         }
     }
 
-    /// Tells whether exactly one of the tags is read, however one undecided conditional falls.
-    pub(super) fn are_alternatives(&self, tags: &[&Tag]) -> bool {
-        let Some((condition, _)) = tags[0].place.branches.last().copied() else {
+    /// Tells whether exactly one of the places is read, however one undecided conditional falls.
+    pub(super) fn are_alternatives(&self, places: &[&Place]) -> bool {
+        let Some((first, Activity::Undecided { line })) = places.first().map(|p| (p, p.activity))
+        else {
             return false;
         };
-        let outer = &tags[0].place.branches[..tags[0].place.branches.len() - 1];
-        let fits = |(branch, tag): (usize, &&Tag)| {
-            tag.place.branches.split_last() == Some((&(condition, branch), outer))
-        };
-        let Activity::Undecided { line } = tags[0].place.activity else {
+        let Some(((condition, _), outer)) = first.branches.split_last() else {
             return false;
         };
-        let condition = &self.walk.conditions[condition];
-        let whole =
-            condition.has_else && condition.branches == tags.len() && condition.first == line;
-        whole && tags.iter().enumerate().all(fits)
+        let fits = |(branch, place): (usize, &&Place)| {
+            place.branches.split_last() == Some((&(*condition, branch), outer))
+        };
+        let whole = &self.walk.conditions[*condition];
+        let is_whole = whole.has_else && whole.branches == places.len() && whole.first == line;
+        is_whole && places.iter().enumerate().all(fits)
     }
 
     /// Returns a tag's value as it stands in the spec.
@@ -409,6 +406,11 @@ impl SpecFile {
     }
 }
 
+/// Returns where tags stand.
+pub(super) fn places<'t>(tags: &[&'t Tag]) -> Vec<&'t Place> {
+    tags.iter().map(|tag| &tag.place).collect()
+}
+
 /// Tells whether a text uses a macro: `%name`, `%{name}`, `%{?name…}` and the like.
 pub(super) fn mentions(text: &str, name: &str) -> bool {
     text.match_indices('%').any(|(at, _)| {
@@ -417,6 +419,6 @@ pub(super) fn mentions(text: &str, name: &str) -> bool {
             .iter()
             .find_map(|word| rest.strip_prefix(word))
             .unwrap_or(rest);
-        macros::leading_name(rest) == name
+        syntax::leading_name(rest) == name
     })
 }

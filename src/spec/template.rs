@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::macros::{Answer, Flags, Macros, enclosed, leading_name, readable};
+use super::macros::{Answer, Macros, readable};
+use super::syntax::{Flags, enclosed, leading_name};
 use super::walk::Walk;
 
 /// How deep the macros behind a tag are followed.

@@ -3,12 +3,16 @@
 
 use std::ops::Range;
 
+use super::definition;
 use super::directive::{self, Directive, MachineTest, SectionKind, TagKind};
 use super::lines::{self, Line, Unit};
 use super::macros::{self, Answer, Expanded, Macros};
 
 /// How many tables of macros are kept; a spec that has more Version and Release lines is refused anyway.
 const KEPT_TABLES: usize = 8;
+
+/// How deep conditionals may nest.
+const DEEPEST: usize = 200;
 
 /// Whether rpm would read a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +50,16 @@ pub(super) struct Condition {
     pub branches: usize,
     /// Whether one of them is `%else`, so that one is always taken.
     pub has_else: bool,
+    /// Whether the expression of one of them is not known.
+    pub is_open: bool,
+}
+
+impl Walk {
+    /// Counts what is not known: values of tags, and conditionals.
+    pub fn unknowns(&self) -> usize {
+        let tags = self.tags.iter().filter(|tag| tag.expanded.with_dist().is_err()).count();
+        tags + self.conditions.iter().filter(|condition| condition.is_open).count()
+    }
 }
 
 /// A section, from its header to the next one.
@@ -82,6 +96,7 @@ pub(super) struct Definition {
     pub body: Range<usize>,
     /// Where the text before the word `global` or `define` stands: `%`, or `#`, `# %`, `%dnl %`.
     pub lead: Range<usize>,
+    /// rpm does not follow it.
     pub commented: bool,
 }
 
@@ -128,6 +143,8 @@ pub(super) fn walk(bytes: &[u8], macros: Macros) -> Walk {
         bytes,
         stack: Vec::new(),
         counts: [(TagKind::Source, None), (TagKind::Patch, None)],
+        is_broken: false,
+        continued_to: 0,
         walk: Walk {
             conditions: Vec::new(),
             sections: vec![Section {
@@ -170,6 +187,10 @@ struct Walker<'b> {
     stack: Vec<Open>,
     /// The last number of sources and patches.
     counts: [(TagKind, Option<u32>); 2],
+    /// A macro was never closed: what follows is read line by line, and nothing is edited.
+    is_broken: bool,
+    /// The line after the last continued one.
+    continued_to: usize,
     walk: Walk,
 }
 
@@ -227,8 +248,12 @@ impl Walker<'_> {
             self.content(line, line + 1);
             return line + 1;
         }
-        match lines::unit(self.bytes, &self.walk.lines, line) {
+        if self.is_broken {
+            return self.one(line, line + 1);
+        }
+        match self.unit(line) {
             Unit::Unclosed => {
+                self.is_broken = true;
                 self.flaw(line, "opens a macro that is never closed");
                 self.one(line, line + 1)
             }
@@ -236,6 +261,19 @@ impl Walker<'_> {
             Unit::Continued { end } if self.takes_continuation(line) => self.one(line, end),
             _ => self.one(line, line + 1),
         }
+    }
+
+    /// Returns the unit that begins at a line. Lines inside a continued one are continued to the same end, so
+    /// they are not counted again.
+    fn unit(&mut self, line: usize) -> Unit {
+        if line + 1 < self.continued_to {
+            return Unit::Continued { end: self.continued_to };
+        }
+        let unit = lines::unit(self.bytes, &self.walk.lines, line);
+        if let Unit::Continued { end } = unit {
+            self.continued_to = end;
+        }
+        unit
     }
 
     /// Tells whether a backslash joins the next line to this one for good: in definitions and conditions.
@@ -325,9 +363,18 @@ impl Walker<'_> {
     }
 
     fn open(&mut self, line: usize, taken: Taken) {
+        if self.stack.len() >= DEEPEST {
+            return self.flaw(line, "nests conditionals too deep");
+        }
         let condition = self.walk.conditions.len();
         let last = self.walk.lines.len() - 1;
-        self.walk.conditions.push(Condition { first: line, last, branches: 1, has_else: false });
+        self.walk.conditions.push(Condition {
+            first: line,
+            last,
+            branches: 1,
+            has_else: false,
+            is_open: taken == Taken::Unknown,
+        });
         self.stack.push(Open { condition, taken, earlier: Taken::No });
     }
 
@@ -349,6 +396,7 @@ impl Walker<'_> {
         let condition = &mut self.walk.conditions[open.condition];
         condition.branches += 1;
         condition.has_else |= is_else;
+        condition.is_open |= open.taken == Taken::Unknown;
     }
 
     fn close(&mut self, line: usize) {
@@ -390,9 +438,15 @@ impl Walker<'_> {
         let number = tag.number.unwrap_or_else(|| next.map_or(0, |last| last.saturating_add(1)));
         let start = range.start + tag.at;
         let value = Some(start..start + tag.value.len());
-        let expanded = self.walk.macros.expand(&macros::readable(tag.value));
+        let expanded = self.read_only(&macros::readable(tag.value));
         let place = self.place(line);
         self.walk.tags.push(Tag { kind: tag.kind, number, place, section, value, expanded });
+    }
+
+    /// Expands a text that rpm does not read: nothing in it may define a macro.
+    fn read_only(&mut self, text: &str) -> Expanded {
+        let defines = ["global", "define", "bcond"].iter().any(|word| text.contains(word));
+        self.walk.macros.expand(if defines { "%(not read)" } else { text })
     }
 
     fn preamble(&mut self, line: usize, end: usize) {
@@ -492,7 +546,7 @@ impl Walker<'_> {
         let range = self.walk.lines[line].text();
         let text = &self.bytes[range.clone()];
         let leading = text.iter().take_while(|b| b.is_ascii_whitespace()).count();
-        let Some(name) = step_name(&text[leading..]) else {
+        let Some(name) = directive::step(&text[leading..]) else {
             return;
         };
         let arguments = range.start + leading + 1 + name.len()..self.walk.lines[end - 1].end;
@@ -508,7 +562,7 @@ impl Walker<'_> {
     fn definition(&mut self, line: usize, end: usize) -> bool {
         let start = self.walk.lines[line].start;
         let text = &self.bytes[start..self.walk.lines[end - 1].end];
-        let Some(found) = definition_line(text) else {
+        let Some(found) = definition::read(text) else {
             return false;
         };
         let origin = self.walk.definitions.len();
@@ -520,12 +574,9 @@ impl Walker<'_> {
         self.walk
             .definitions
             .push(Definition { name: name.clone(), place, body, lead, commented });
-        let defines = !commented || text.starts_with(b"#%") || text.starts_with(b"# %");
-        if defines {
+        if !commented {
             let text = macros::readable(text);
             self.walk.macros.expand(&text);
-        }
-        if !commented {
             self.walk.macros.set_origin(&name, origin);
         }
         true
@@ -541,58 +592,4 @@ fn machine(test: MachineTest<'_>) -> Taken {
         (true, true) => Taken::Yes,
         (true, false) => Taken::No,
     }
-}
-
-/// Returns the macro's name, where a line of `%prep` begins with one that unpacks or patches.
-fn step_name(text: &[u8]) -> Option<String> {
-    let rest = text.strip_prefix(b"%")?;
-    let name: String = rest
-        .iter()
-        .take_while(|b| b.is_ascii_alphanumeric() || **b == b'_')
-        .map(|b| char::from(*b))
-        .collect();
-    let known = ["setup", "autosetup", "forgesetup", "forgeautosetup", "autopatch"];
-    let patches =
-        name.strip_prefix("patch").is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()));
-    (known.contains(&name.as_str()) || patches).then_some(name)
-}
-
-/// A definition's parts, as positions in its own text.
-struct DefinitionLine {
-    name: String,
-    lead: Range<usize>,
-    body: Range<usize>,
-    commented: bool,
-}
-
-/// Reads `%global NAME BODY`, `%define …`, and the ways to comment one out: `#global`, `# %global`, `%dnl %global`.
-fn definition_line(text: &[u8]) -> Option<DefinitionLine> {
-    let mut at = skip_spaces(text, 0);
-    let mut commented = false;
-    for comment in [&b"%dnl"[..], b"#"] {
-        if text[at..].starts_with(comment) {
-            at = skip_spaces(text, at + comment.len());
-            commented = true;
-        }
-    }
-    at += usize::from(text.get(at) == Some(&b'%'));
-    let lead = 0..at;
-    let marked = commented || text[..at].ends_with(b"%");
-    let word = [&b"global"[..], b"define"].into_iter().find(|word| text[at..].starts_with(word));
-    let word_end = at + word.filter(|_| marked)?.len();
-    let name_start = skip_spaces(text, word_end);
-    let length =
-        text[name_start..].iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'_').count();
-    let body_start = skip_spaces(text, name_start + length);
-    let parametric = text.get(name_start + length) == Some(&b'(');
-    if length == 0 || name_start == word_end || parametric {
-        return None;
-    }
-    let name = String::from_utf8_lossy(&text[name_start..name_start + length]).into_owned();
-    let body = body_start..body_start + text[body_start..].trim_ascii_end().len();
-    Some(DefinitionLine { name, lead, body, commented })
-}
-
-fn skip_spaces(text: &[u8], from: usize) -> usize {
-    from + text[from..].iter().take_while(|b| matches!(b, b' ' | b'\t')).count()
 }

@@ -53,7 +53,8 @@ pub struct SeriesProof<'a> {
 /// Refuses (`tree-identity`) a series that does not apply, or gives another tree.
 pub fn prove_series(against: &SeriesProof<'_>, proof: &mut Proof) -> Result<()> {
     let at_tag = compare(against.objects, against.base_tree, against.tag_tree, &against.except())?;
-    proof.differs_at_tag = at_tag.iter().map(|difference| printable(&difference.path, 300)).collect();
+    proof.differs_at_tag =
+        at_tag.iter().map(|difference| printable(&difference.path, 300)).collect();
     let hand: Vec<&[u8]> = against.by_hand.iter().map(|patch| &patch.content.content[..]).collect();
     let ours: Vec<&[u8]> = against.series.patches.iter().map(|patch| &patch.bytes[..]).collect();
     let with_hand = apply::series(against.objects, against.base_tree, &hand)
@@ -141,7 +142,9 @@ fn same_difference(objects: &Objects, at_tag: &Difference, now: &Difference) -> 
 
 fn text(objects: &Objects, side: Option<Side>) -> Result<Option<Vec<u8>>> {
     match side {
-        Some(Side { mode: EntryMode::File | EntryMode::Executable, id }) => objects.blob(&id).map(Some),
+        Some(Side { mode: EntryMode::File | EntryMode::Executable, id }) => {
+            objects.blob(&id).map(Some)
+        }
         _ => Ok(None),
     }
 }

@@ -31,6 +31,9 @@ const PRERELEASE_NAMES: [&str; 16] = [
 /// Words that a prerelease begins with.
 const PRERELEASE_WORDS: [&str; 9] = ["alpha", "beta", "pre", "rc", "dev", "a", "b", "c", "m"];
 
+/// How many definitions are looked at for a prerelease, from the last one up.
+const MOST_DEFINITIONS: usize = 500;
+
 /// Parts of names that packagers give to the macro of a commit.
 const COMMIT_NAMES: [&str; 6] = ["commit", "gitrev", "githash", "git_rev", "git_hash", "gitsha"];
 
@@ -56,7 +59,15 @@ impl Editor<'_> {
             None if definition.commented => return None,
             None => vec![Change::new(definition.lead.clone(), "#")],
         };
-        self.spec = self.spec.changed(changes)?;
+        let changed = self.spec.changed(changes)?;
+        if changed.walk.unknowns() > self.spec.walk.unknowns() {
+            let name = definition.name;
+            self.note(format!(
+                "%{name} keeps its value, because lines use it without asking whether it is defined"
+            ));
+            return None;
+        }
+        self.spec = changed;
         wanted.map(|_| definition.name)
     }
 
@@ -109,7 +120,7 @@ impl SpecFile {
                 && is_prerelease(&self.body(definition), &name)
                 && self.uses_elsewhere(definition)
         };
-        let mut found = self.active_definitions().rev().filter(is_one);
+        let mut found = self.active_definitions().rev().take(MOST_DEFINITIONS).filter(is_one);
         let mut commented = None;
         found
             .find(|definition| {

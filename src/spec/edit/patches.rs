@@ -9,7 +9,7 @@ use crate::names::FileName;
 use crate::outcome::Refusal;
 use crate::spec::applier::PatchLevel;
 use crate::spec::directive::{SectionKind, TagKind};
-use crate::spec::walk::{Activity, Section, Step, Tag};
+use crate::spec::walk::{Activity, Place, Section, Step, Tag};
 use crate::spec::{Origin, ReadAs, SpecFile};
 
 impl Editor<'_> {
@@ -26,7 +26,19 @@ impl Editor<'_> {
         let mut changes = vec![self.spec.patch_block(&self.edits.patches, first)?];
         changes.extend(self.apply_changes(numbers)?);
         self.spec = self.spec.changed(changes).ok_or_else(|| not_taken("Patch", "our patches"))?;
+        self.note_included_patches();
         Ok(())
+    }
+
+    /// Warns of patches that an included file may list: their numbers are not known here.
+    fn note_included_patches(&mut self) {
+        let preamble = self.spec.preamble_end();
+        if let Some(line) = self.spec.walk.includes.iter().find(|line| **line < preamble) {
+            let line = line + 1;
+            self.note(format!(
+                "line {line} includes a file: patches that it lists may have the numbers of ours"
+            ));
+        }
     }
 
     /// Returns what `%prep` needs so that our patches are applied once, with `-p1`, after those by hand.
@@ -50,7 +62,15 @@ impl Editor<'_> {
                 }
                 Ok(change)
             }
-            [first, ..] => Err(spec.applied_twice_or_maybe(first, &appliers)),
+            [first, ..] => {
+                let places: Vec<&Place> = appliers.iter().map(|step| &step.place).collect();
+                let one_level =
+                    appliers.iter().all(|step| spec.level(step) == PatchLevel::Given(1));
+                match one_level && spec.are_alternatives(&places) {
+                    true => Ok(None),
+                    false => Err(spec.applied_twice_or_maybe(first, &appliers)),
+                }
+            }
         }
     }
 }
@@ -126,13 +146,8 @@ impl SpecFile {
 
     /// Returns the `%patchlist` that rpm reads, the last one; what it lists is applied last.
     fn patch_list(&self) -> Result<Option<&Section>, Refusal> {
-        let lists = self
-            .walk
-            .sections
-            .iter()
-            .rev()
-            .filter(|section| section.kind == SectionKind::PatchList);
-        let last = lists.max_by_key(|section| section.place.line);
+        let mut lists = self.walk.sections.iter();
+        let last = lists.rfind(|section| section.kind == SectionKind::PatchList);
         match last.map(|section| section.place.activity) {
             Some(Activity::Undecided { line }) => Err(undecided_block(line)),
             _ => Ok(last),
@@ -150,7 +165,7 @@ impl SpecFile {
     /// Returns the tag that our patches come after: the last patch, else the last source, else the Version.
     fn tag_to_follow(&self) -> Result<&Tag, Refusal> {
         let main = || self.walk.tags.iter().filter(|tag| tag.section == SectionKind::Preamble);
-        let last = |kind: TagKind| main().filter(|tag| tag.kind == kind).next_back();
+        let last = |kind: TagKind| main().rfind(|tag| tag.kind == kind);
         match last(TagKind::Patch).or_else(|| last(TagKind::Source)) {
             Some(tag) => Ok(tag),
             None => Ok(self.tags_to_edit(TagKind::Version)?[0]),

@@ -7,7 +7,7 @@ use crate::outcome::{Refusal, printable};
 use crate::spec::SpecFile;
 use crate::spec::applier::MacroOption;
 use crate::spec::directive::{SectionKind, TagKind};
-use crate::spec::query::base_name;
+use crate::spec::query::{base_name, places};
 use crate::spec::walk::{Activity, Step, Tag};
 
 /// Endings of archives, longest first.
@@ -82,6 +82,11 @@ pub(super) fn refuse_odd_name(file: &FileName) -> Result<(), Refusal> {
     }
 }
 
+/// Returns the ending of an archive's name; empty where it has none that we know.
+fn ending(file: &FileName) -> &'static str {
+    ENDINGS.into_iter().find(|ending| file.as_str().ends_with(ending)).unwrap_or_default()
+}
+
 /// Tells whether a source is this file.
 fn gives(tag: &Tag, file: &FileName) -> bool {
     tag.expanded.with_dist().is_ok_and(|address| base_name(&address) == file.as_str())
@@ -113,16 +118,12 @@ impl SpecFile {
     fn are_whole(&self, tags: &[&Tag]) -> bool {
         let decided =
             tags.len() <= 1 && tags.iter().all(|tag| tag.place.activity == Activity::Active);
-        decided || self.are_alternatives(tags)
+        decided || self.are_alternatives(&places(tags))
     }
 
     /// Returns ways to write Source0, the most like the present one first.
     fn source_values(&self, tag: &Tag, file: &FileName) -> Vec<String> {
-        let ending = ENDINGS
-            .iter()
-            .find(|ending| file.as_str().ends_with(**ending))
-            .copied()
-            .unwrap_or_default();
+        let ending = ending(file);
         let raw = self.raw(tag);
         let name = base_name(&raw).to_owned();
         let stem = ENDINGS
@@ -141,7 +142,13 @@ impl SpecFile {
     fn new_source0(&self, file: &FileName) -> Result<Change, Refusal> {
         let main = |tag: &&Tag| tag.section == SectionKind::Preamble && tag.value.is_some();
         let like = self.tags_to_edit(TagKind::Version)?[0];
-        let text = format!("{}{file}", self.aligned("Source0:", like));
+        let value = match (self.usual_folder(), ending(file)) {
+            (Some(usual), ending) if format!("{usual}{ending}") == file.as_str() => {
+                format!("%{{name}}-%{{version}}{ending}")
+            }
+            _ => file.as_str().to_owned(),
+        };
+        let text = format!("{}{value}", self.aligned("Source0:", like));
         let first = self.walk.tags.iter().filter(main).find(|tag| tag.kind == TagKind::Source);
         let line = match first {
             Some(tag) => tag

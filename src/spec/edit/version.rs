@@ -222,6 +222,7 @@ fn assign_part(pieces: &[Part], old: &str, new: &str) -> Option<Vec<Change>> {
     if old == new {
         return Some(Vec::new());
     }
+    let (pieces, old, new) = without_same_end(pieces, old, new);
     if let [(_, at)] = pieces {
         return Some(vec![Change::new(at.clone(), new)]);
     }
@@ -233,6 +234,23 @@ fn assign_part(pieces: &[Part], old: &str, new: &str) -> Option<Vec<Change>> {
             .zip(&new_tokens)
             .all(|(a, b)| a == b || !(is_separator(a) || is_separator(b)));
     same.then(|| replace_tokens(pieces, &old_tokens, &new_tokens)).flatten()
+}
+
+/// Leaves out the last pieces, as long as they stay the same: the commit and date of a snapshot.
+fn without_same_end<'t>(
+    pieces: &'t [Part],
+    mut old: &'t str,
+    mut new: &'t str,
+) -> (&'t [Part], &'t str, &'t str) {
+    let mut left = pieces;
+    while let [rest @ .., (last, _)] = left
+        && !rest.is_empty()
+        && let (Some(older), Some(newer)) =
+            (old.strip_suffix(last.as_str()), new.strip_suffix(last.as_str()))
+    {
+        (left, old, new) = (rest, older, newer);
+    }
+    (left, old, new)
 }
 
 /// Writes the new tokens where the old ones are; `None` where a token lies in two pieces.
