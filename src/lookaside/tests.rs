@@ -217,6 +217,34 @@ async fn what_mends_itself_is_tried_again_and_what_does_not_is_not() {
 }
 
 #[tokio::test]
+async fn every_legal_name_arrives_as_it_is() {
+    let names =
+        ["a+b~c^1.tar.gz", "é-ü.tar.xz", "100%25.zip", "a;b,c='d'&e=f.tgz", "q\"uote.gz", "$x#y?z"];
+    for name in names {
+        let file = name.parse().unwrap();
+        let world = World { file, ..World::new() };
+        assert_eq!(world.store(&world.remote()).await.unwrap(), Stored::New, "{name}");
+        assert_eq!(world.store(&world.local()).await.unwrap(), Stored::AlreadyThere, "{name}");
+        assert_eq!(world.download(&world.remote()).await.unwrap(), world.size, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn an_upload_that_nobody_reads_is_given_up() {
+    let listener = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let world = World::new();
+    std::fs::File::create(world.source()).unwrap().set_len(64 * 1024 * 1024).unwrap();
+    let archive = world.source();
+    let archive = Archive { size: 64 * 1024 * 1024, ..world.archive(&archive) };
+    let options = HttpOptions { backoff: Backoff { attempts: 1, ..quick().backoff }, ..quick() };
+    let lookaside = Lookaside::from_argument(&url, options).unwrap();
+    let (kind, code, message) = told(lookaside.upload(&world.package, &archive).await);
+    assert_eq!((kind, code), ("temporary", "lookaside-too-slow"), "{message}");
+    assert!(message.contains("fewer than 100 bytes moved"), "{message}");
+}
+
+#[tokio::test]
 async fn an_old_server_says_errors_with_status_200() {
     let mut world = World::new();
     world.server.behave("old-server");
