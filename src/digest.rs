@@ -200,3 +200,48 @@ impl Hasher {
 fn hex(raw: &[u8]) -> String {
     raw.iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digests_are_those_of_the_usual_tools() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f");
+        for content in [Vec::new(), b"abc".to_vec(), (0..100_000u32).map(|n| n as u8).collect()] {
+            std::fs::write(&path, &content).unwrap();
+            for hash_type in HashType::ALL {
+                let mut hasher = Hasher::new(hash_type);
+                content.chunks(977).for_each(|piece| hasher.update(piece));
+                let tool =
+                    std::process::Command::new(format!("{hash_type}sum")).arg(&path).output();
+                let printed =
+                    String::from_utf8(tool.expect("coreutils are installed").stdout).unwrap();
+                let wanted = Digest::new(hash_type, printed.split(' ').next().unwrap()).unwrap();
+                assert_eq!(hasher.finish(), wanted, "{hash_type}");
+            }
+            let sha512 = Sha512::of(&content);
+            let mut hasher = Hasher::new(HashType::Sha512);
+            hasher.update(&content);
+            assert_eq!(hasher.finish(), Digest::from(&sha512));
+        }
+    }
+
+    #[test]
+    fn digests_are_hex_of_their_types_length() {
+        for hash_type in HashType::ALL {
+            let length = hash_type.hex_length();
+            assert_eq!(HashType::from_hex_length(length), Some(hash_type));
+            assert_eq!(HashType::from_word(&hash_type.as_str().to_uppercase()), Some(hash_type));
+            let digest = Digest::new(hash_type, &"A".repeat(length)).unwrap();
+            assert_eq!(digest.hex(), "a".repeat(length));
+            for bad in ["a".repeat(length - 1), "a".repeat(length + 1), "g".repeat(length)] {
+                assert!(Digest::new(hash_type, &bad).is_err());
+            }
+            assert!(Digest::new(hash_type, &"é".repeat(length / 2)).is_err());
+        }
+        assert_eq!(Sha512::from_bytes(&[0xab; 64]).as_str(), "ab".repeat(64));
+        assert!("ab".parse::<Sha512>().is_err());
+    }
+}

@@ -121,6 +121,8 @@ pub struct Codes {
 }
 
 /// Starts a client: no decompression, no referrer, our name, and `ring` for cryptography.
+///
+/// No proxy is taken from the environment: what a request goes through is to be seen in the config.
 pub fn client_builder(timeouts: &Timeouts) -> reqwest::ClientBuilder {
     // Fails only where a provider is installed already, and then that one serves as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -128,6 +130,7 @@ pub fn client_builder(timeouts: &Timeouts) -> reqwest::ClientBuilder {
         .user_agent(concat!("lockkeeper/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(timeouts.connect)
         .referer(false)
+        .no_proxy()
 }
 
 /// Says what a failed request failed of, without its address, which the caller names.

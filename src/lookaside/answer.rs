@@ -131,3 +131,79 @@ fn by_words(answer: &Answer, doing: &str, words: String) -> Fault {
             .into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn answer(status: u16, body: &str) -> Answer {
+        Answer { status, body: body.as_bytes().to_vec() }
+    }
+
+    #[test]
+    fn only_the_exact_words_are_an_answer_to_a_check() {
+        let table = [
+            (200, "Available", Some(Presence::Available)),
+            (200, "Missing\n", Some(Presence::Missing)),
+            (200, "Available\r\n", Some(Presence::Available)),
+            (200, "available", None),
+            (200, "Available Missing", None),
+            (200, "<p>Available</p>", None),
+            (200, "", None),
+            (201, "Available", None),
+            (500, "Available", None),
+        ];
+        for (status, body, wanted) in table {
+            assert_eq!(presence(&answer(status, body), "x").ok(), wanted, "{status} {body:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_stored_only_where_the_body_says_so() {
+        let sha512 = Sha512::of(b"");
+        let other = Sha512::of(b"other");
+        let table = [
+            (200, format!("File f size 0 SHA512 {sha512} stored OK\n"), Some(Stored::New)),
+            (
+                200,
+                "File f size 0 stored OK\nStatus: 500\n\nbroken".to_owned(),
+                Some(Stored::New),
+            ),
+            (
+                200,
+                "File f already exists\nFile: /srv/f Size: 0".to_owned(),
+                Some(Stored::AlreadyThere),
+            ),
+            (200, format!("File f size 5 SHA512 {other} stored OK\n"), None),
+            (200, String::new(), None),
+            (500, "stored OK".to_owned(), None),
+            (403, "already exists".to_owned(), None),
+        ];
+        for (status, body, wanted) in table {
+            assert_eq!(
+                stored(&answer(status, &body), "x", &sha512).ok(),
+                wanted,
+                "{status} {body:?}"
+            );
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+
+        #[test]
+        fn no_answer_brings_it_down(status in 0u16..1000, body in prop::collection::vec(any::<u8>(), 0..100)) {
+            let answer = Answer { status, body };
+            let _ = presence(&answer, "x");
+            let _ = stored(&answer, "x", &Sha512::of(b""));
+        }
+
+        #[test]
+        fn no_words_bring_it_down(body in "(Status: |[0-9]{0,5}|\n|does not exist|check failed| sha512 |stored OK){0,8}") {
+            let answer = Answer { status: 200, body: body.into_bytes() };
+            let _ = presence(&answer, "x");
+            let _ = stored(&answer, "x", &Sha512::of(b""));
+        }
+    }
+}

@@ -67,7 +67,7 @@ impl Directory {
     pub async fn upload(&self, package: &PackageName, archive: &Archive<'_>) -> Result<Stored> {
         self.must_exist()?;
         let digest = Digest::from(archive.sha512);
-        let copy = Copy {
+        let deposit = Deposit {
             root: self.root.clone(),
             package_folder: self.root.join(package.as_str()),
             target: self.path_of(package, archive.name, &digest),
@@ -75,7 +75,7 @@ impl Directory {
             digest,
             mtime: archive.mtime,
         };
-        off_thread(move || copy.run()).await
+        off_thread(move || deposit.run()).await
     }
 
     /// Reads the file again and compares size and digest.
@@ -207,7 +207,7 @@ fn copy_hashed(
 }
 
 /// One archive on its way into the cache.
-struct Copy {
+struct Deposit {
     root: PathBuf,
     package_folder: PathBuf,
     target: PathBuf,
@@ -216,7 +216,7 @@ struct Copy {
     mtime: i64,
 }
 
-impl Copy {
+impl Deposit {
     fn run(&self) -> Result<Stored> {
         if examine(&self.target, &self.digest)?.is_some() {
             return Ok(Stored::AlreadyThere);
@@ -228,7 +228,7 @@ impl Copy {
             Ok(_) => self.sync_folders(folder).map(|()| Stored::New),
             Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
                 examine(&self.target, &self.digest)?;
-                Ok(Stored::AlreadyThere)
+                self.sync_folders(folder).map(|()| Stored::AlreadyThere)
             }
             Err(error) => Err(failed("store", &self.target, error.error).into()),
         }

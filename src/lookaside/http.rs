@@ -1,12 +1,12 @@
 //! A lookaside server: dist-git's `upload.cgi` for writing, plain static files for reading.
 //!
 //! What is sent is what pyrpkg sends: a *check* has the fields `name`, `sha512sum` and `filename`; an *upload*
-//! has `name`, `sha512sum`, `file` and last `mtime`, over HTTP/1.1. The answers are read by
-//! [`super::answer`]; everything a server says is hostile text.
+//! has `name`, `sha512sum`, `file` and last `mtime`, over HTTP/1.1. The answers are read in
+//! `answer.rs`; everything a server says is hostile text.
 //!
 //! There is no `Expect: 100-continue`: the client library cannot hold a body back until the interim answer
 //! comes. What that header is for, a refusal before the body is sent, the check gives: the same server has
-//! answered the same certificate about the same package just before. [`Http::send_upload`] is where it would go.
+//! answered the same certificate about the same package just before. `send_upload` is where it would go.
 
 use std::io::Seek;
 use std::path::Path;

@@ -11,10 +11,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use axum::body::Body;
-use axum::extract::{DefaultBodyLimit, Multipart, State};
+use axum::extract::{DefaultBodyLimit, Multipart, Path as UrlPath, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
+use axum::routing::{get, post};
 use sha2::Digest as _;
 
 /// What the server does; chosen by its name with [`LookasideServer::behave`].
@@ -166,7 +166,7 @@ fn serve(listener: TcpListener, shared: Arc<Shared>, stopped: tokio::sync::onesh
         let listener = tokio::net::TcpListener::from_std(listener).expect("the socket is good");
         let routes = axum::Router::new()
             .route("/repo/pkgs/upload.cgi", post(upload_cgi))
-            .fallback(download)
+            .route("/repo/pkgs/{*stored}", get(download))
             .layer(DefaultBodyLimit::disable())
             .with_state(shared);
         tokio::select! {
@@ -212,8 +212,16 @@ struct Fields {
     order: Vec<String>,
 }
 
-async fn upload_cgi(State(shared): State<Arc<Shared>>, form: Multipart) -> Response {
+async fn upload_cgi(
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
+    form: Multipart,
+) -> Response {
     let behaviour = shared.behaviour();
+    if !headers.contains_key(header::CONTENT_LENGTH) {
+        // A CGI script learns a body's length from this header.
+        return page(411);
+    }
     if let Behaviour::Page(status) = behaviour {
         shared.log(format!("page {status}"));
         return page(status);
@@ -376,17 +384,17 @@ fn page(status: u16) -> Response {
 async fn download(
     State(shared): State<Arc<Shared>>,
     method: axum::http::Method,
+    UrlPath(relative): UrlPath<PathBuf>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
     let encoding = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
     shared.log(format!("{method} {} {}", uri.path(), encoding.unwrap_or("-")));
-    let relative = Path::new(uri.path().strip_prefix("/repo/pkgs/").unwrap_or("-"));
     if shared.behaviour() == Behaviour::CircularDownload {
         let here = [(header::LOCATION, uri.path().to_owned())];
         return (StatusCode::FOUND, here).into_response();
     }
-    let stored = shared.folder.join(relative);
+    let stored = shared.folder.join(&relative);
     let is_plain = relative.components().all(|part| matches!(part, Component::Normal(_)));
     let Some(mut content) = is_plain.then(|| fs::read(&stored).ok()).flatten() else {
         return page(404);

@@ -2,7 +2,7 @@
 //!
 //! For the address and again after each redirect: [`Reach`] judges the address, its host is resolved once, every
 //! address it has is judged, and the connection goes to exactly those. A name that gives another
-//! address the second time ("rebinding") gains nothing. No proxy is used, since it would resolve by itself.
+//! address the second time ("rebinding") gains nothing. No proxy is used: it would resolve by itself.
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
@@ -174,7 +174,6 @@ async fn resolve(rules: &Rules, url: &Url) -> Result<Vec<SocketAddr>> {
 async fn ask(rules: &Rules, url: &Url, addresses: &[SocketAddr]) -> Result<Response> {
     let doing = format!("downloading {url}");
     let client = http::client_builder(&rules.timeouts)
-        .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .resolve_to_addrs(url.host_str().unwrap_or_default(), addresses)
         .build()

@@ -540,6 +540,42 @@ proptest! {
     }
 }
 
+/// A small tarball in each compression.
+fn compressed_tarballs() -> &'static [Vec<u8>] {
+    static MADE: std::sync::OnceLock<Vec<Vec<u8>>> = std::sync::OnceLock::new();
+    MADE.get_or_init(|| {
+        let world = World::new();
+        let text: Vec<u8> =
+            (0..4000_u32).flat_map(|n| format!("{} ", n * n % 911).into_bytes()).collect();
+        put(world.folder.path(), b"t/f", &text, 0o644);
+        let tar = |flag| run(world.folder.path(), "tar", &["--create", "--file=-", flag, "t"]);
+        let mut made: Vec<_> = ["--gzip", "--bzip2", "--xz"].map(tar).to_vec();
+        made.push(zstandard(&tar("--format=gnu")));
+        made
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn no_damaged_compression_brings_it_down(
+        which in 0usize..4,
+        places in prop::collection::vec((0usize..65536, any::<u8>()), 1..6),
+        cut in prop::option::of(0usize..65536),
+    ) {
+        let mut bytes = compressed_tarballs()[which].clone();
+        let length = bytes.len();
+        for (place, byte) in places {
+            bytes[place % length] = byte;
+        }
+        bytes.truncate(cut.map_or(length, |cut| cut % length));
+        let limits = super::compression::Expansion { total: 10_000_000, ratio: 400 };
+        let reader = super::compression::open(&bytes[..], limits).unwrap();
+        let _ = std::io::copy(&mut { reader }, &mut std::io::sink());
+    }
+}
+
 #[test]
 fn git_finds_nothing_wrong_with_an_imported_tree() {
     let world = World::new();

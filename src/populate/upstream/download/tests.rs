@@ -89,12 +89,7 @@ impl World {
         Rules {
             reach: Reach { allow_private: vec![self.address], ..Reach::public() },
             cap: 1000,
-            timeouts: Timeouts {
-                connect: Duration::from_secs(2),
-                answer: Duration::from_millis(400),
-                total: Duration::from_secs(5),
-                low_speed: LowSpeed { bytes: 10, window: Duration::from_millis(300) },
-            },
+            timeouts: Timeouts::default(),
             backoff: Backoff {
                 attempts: 2,
                 first: Duration::from_millis(5),
@@ -102,6 +97,14 @@ impl World {
             },
             lookup: Arc::new(lookup),
         }
+    }
+
+    /// Rules under which a server that hangs or crawls is given up within a second.
+    fn hurried(&self) -> Rules {
+        let low_speed = LowSpeed { bytes: 10, window: Duration::from_millis(300) };
+        let answer = Duration::from_millis(900);
+        let timeouts = Timeouts { answer, low_speed, ..Timeouts::default() };
+        Rules { timeouts, ..self.rules() }
     }
 
     fn url(&self, what: &str) -> String {
@@ -222,7 +225,8 @@ async fn what_a_server_may_answer_is_told_by_whose_move_it_is() {
     ];
     for (what, wanted, requests) in table {
         let world = World::new().await;
-        let (kind, message) = told(world.get(&world.rules(), &world.url(what)).await);
+        let rules = if what == "hang" { world.hurried() } else { world.rules() };
+        let (kind, message) = told(world.get(&rules, &world.url(what)).await);
         assert_eq!(kind, wanted, "{what}: {message}");
         assert_eq!(world.served.requests.load(Ordering::SeqCst), requests, "{what}");
     }
@@ -285,8 +289,9 @@ async fn a_download_that_crawls_or_breaks_is_given_up() {
         let world = World::new().await;
         let (address, task) = dribbling(bytes, pause).await;
         let reach = Reach { allow_private: vec![address], ..Reach::public() };
-        let (kind, message) =
-            told(world.get(&Rules { reach, ..world.rules() }, &format!("http://{address}/")).await);
+        let (kind, message) = told(
+            world.get(&Rules { reach, ..world.hurried() }, &format!("http://{address}/")).await,
+        );
         assert_eq!(kind, wanted, "{message}");
         task.abort();
     }
