@@ -9,7 +9,7 @@ use gix::diff::blob::{
     Algorithm, Diff, InternedInput, Token, diff_with_slider_heuristics, sources,
 };
 
-use super::store::{EntryMode, Kind, Objects, TreeEntry};
+use super::store::{EntryMode, Kind, Objects};
 use crate::names::ObjectId;
 use crate::outcome::{Refusal, Result};
 
@@ -151,12 +151,11 @@ impl Walk<'_> {
 fn strip_common_start(old: &mut &[u8], new: &mut &[u8]) {
     let shorter = old.len().min(new.len());
     let blocks = old[..shorter].chunks(64).zip(new[..shorter].chunks(64));
-    let common = 64 * blocks.take_while(|(a, b)| a == b).count();
+    let common = shorter.min(64 * blocks.take_while(|(a, b)| a == b).count());
     let mut kept = 0;
     while let Some(length) = entry_length(&old[kept..]).filter(|length| kept + length <= common) {
         kept += length;
     }
-    let kept = kept.min(shorter);
     (*old, *new) = (&old[kept..], &new[kept..]);
 }
 
@@ -207,14 +206,6 @@ impl Objects {
         }
         self.read_kind(id, Kind::Tree)
     }
-
-    /// Returns the id of a tree with these entries, which may come in any order, writing nothing.
-    ///
-    /// # Errors
-    /// As [`Objects::hash`].
-    pub fn tree_id(entries: Vec<TreeEntry>) -> Result<ObjectId> {
-        Objects::hash(Kind::Tree, &Objects::encode_tree(entries))
-    }
 }
 
 /// One stretch of lines that two texts do not share; line numbers count from 0.
@@ -263,5 +254,39 @@ impl<'t> LineDiff<'t> {
 
     fn lines<'s>(&'s self, tokens: &'s [Token]) -> impl Iterator<Item = &'t [u8]> + 's {
         tokens.iter().map(|token| self.input.interner[*token])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A tree cut off anywhere is refused or read, never a panic.
+    #[test]
+    fn malformed_trees_are_refused() {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let store = crate::git::Store::init_bare(folder.path()).expect("it is empty");
+        let objects = store.objects();
+        let entry = |name: &str| [b"100644 ", name.as_bytes(), b"\0", &[7; 20]].concat();
+        let whole = [entry("a"), entry("b"), entry(&"c".repeat(60)), entry("d")].concat();
+        let written = |raw: &[u8]| objects.write(Kind::Tree, raw).expect("writable");
+        let sound = written(&whole);
+        for cut in 1..whole.len() {
+            let changes = objects.changes(&sound, &written(&whole[..cut]), &|_| false);
+            let is_whole = [29, 58, 146].contains(&cut);
+            assert_eq!(changes.is_ok(), is_whole, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn skipped_folders_are_not_read() {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let store = crate::git::Store::init_bare(folder.path()).expect("it is empty");
+        let objects = store.objects();
+        let tree = |id: u8| [b"40000 gone\0", &[id; 20][..]].concat();
+        let written = |id| objects.write(Kind::Tree, &tree(id)).expect("writable");
+        let (old, new) = (written(1), written(2));
+        assert!(objects.changes(&old, &new, &|_| false).is_err());
+        assert_eq!(objects.changes(&old, &new, &|path| path == "gone").expect("skipped"), []);
     }
 }

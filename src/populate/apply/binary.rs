@@ -10,7 +10,7 @@ use super::{Cause, malformed};
 use crate::names::ObjectId;
 
 /// The most bytes that a binary patch may make of one file.
-const LARGEST: usize = 1024 * 1024 * 1024;
+const LARGEST: usize = 512 * 1024 * 1024;
 
 /// A binary patch for one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,7 +120,7 @@ fn apply_delta(mut delta: &[u8], old: &[u8]) -> Option<Vec<u8>> {
     if from != old.len() || to > LARGEST {
         return None;
     }
-    let mut new = Vec::with_capacity(to);
+    let mut new = Vec::new();
     while let Some((opcode, rest)) = delta.split_first() {
         delta = rest;
         let piece = match opcode {
