@@ -119,6 +119,7 @@ impl Macros {
         };
         macros.know_distribution(dist);
         macros.set("nil", String::new());
+        macros.table.insert("autorelease".to_owned(), Value::Doubtful);
         for (name, value) in given {
             macros.set(&name, value);
         }
