@@ -136,6 +136,37 @@ fn our_own_expander_agrees_with_rpm_on_the_whole_corpus() {
 }
 
 #[test]
+fn patches_without_a_number_get_the_one_that_rpm_gives_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let lists = [
+        "Patch7: a\nPatch3: b\nPatch: c\n",
+        "Patch: a\nPatch: b\n%patchlist\nc\nd\n",
+        "Patch5: a\n%if 0\nPatch: b\nPatch9: c\n%endif\nPatch: d\n",
+        "%patchlist\na\n%if 0\nb\n%endif\nc\n",
+    ];
+    for list in lists {
+        let show =
+            (0..12).map(|number| format!("%{{?PATCH{number}:is {number} %{{PATCH{number}}}}}\n"));
+        let text = format!(
+            "Name: hello\nVersion: 1\nRelease: 1\nSummary: x\nLicense: MIT\n{list}\n%description\nx\n%prep\n{}",
+            show.collect::<String>()
+        );
+        let printed = rpm(folder.path(), "rpmspec", &["-P"], text.as_bytes());
+        let mut expected: Vec<String> =
+            printed.lines().filter(|line| line.starts_with("is ")).map(str::to_owned).collect();
+        let active = |patch: &ListedPatch| patch.read_as == ReadAs::Active;
+        let patches = SpecFile::parse(text, &fedora()).patches().into_iter().filter(active);
+        let shown = |patch: ListedPatch| {
+            format!("is {} {}/{}", patch.number, folder.path().display(), patch.raw)
+        };
+        let mut found: Vec<String> = patches.map(shown).collect();
+        expected.sort();
+        found.sort();
+        assert_eq!(found, expected, "{list}");
+    }
+}
+
+#[test]
 fn every_edited_spec_expands_and_builds_a_source_package() {
     let folder = tempfile::tempdir().unwrap();
     for case in all() {
