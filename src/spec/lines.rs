@@ -125,7 +125,8 @@ pub(super) enum Unit {
     Unclosed,
 }
 
-/// Tells how far the unit that begins at line `first` reaches, as rpm counts it.
+/// Tells how far the unit that begins at line `first` reaches, as rpm counts it: for rpm a backslash before CRLF
+/// continues nothing.
 pub(super) fn unit(bytes: &[u8], lines: &[Line], first: usize) -> Unit {
     let mut openings = Openings::default();
     let mut spans_macro = false;
@@ -133,7 +134,8 @@ pub(super) fn unit(bytes: &[u8], lines: &[Line], first: usize) -> Unit {
         openings.read(&bytes[line.text()]);
         let end = first + count + 1;
         let open = openings.inside_macro();
-        let goes_on = open || (openings.backslash && end < lines.len());
+        let before_newline = bytes.get(line.end) == Some(&b'\n');
+        let goes_on = open || (openings.backslash && before_newline && end < lines.len());
         if !goes_on {
             return match (count, spans_macro) {
                 (0, _) => Unit::Single,
@@ -169,6 +171,7 @@ mod tests {
             ("a\nb\n", Unit::Single),
             ("%define a %{expand:\nx\n}\nb\n", Unit::Macro { end: 3 }),
             ("%global a 1 \\\n2\nb\n", Unit::Continued { end: 2 }),
+            ("%global a 1 \\\r\n2\r\n", Unit::Single),
             ("# an open %{brace\nb\n", Unit::Unclosed),
             ("%%{not open\nb\n", Unit::Single),
             ("a %(echo (x)\n)\n", Unit::Macro { end: 2 }),

@@ -117,8 +117,9 @@ impl Macros {
             doubtful: false,
             spent: 0,
         };
-        macros.know_distribution(dist);
+        macros.know_distribution(dist.unwrap_or_default());
         macros.set("nil", String::new());
+        macros.table.insert("autorelease".to_owned(), Value::Doubtful);
         for (name, value) in given {
             macros.set(&name, value);
         }
@@ -126,32 +127,25 @@ impl Macros {
     }
 
     /// Derives `%fedora` and `%rhel` from `.fc44` and `.el9`, as the distributions define them.
-    fn know_distribution(&mut self, dist: Option<&str>) {
-        self.set("dist", dist.unwrap_or_default().to_owned());
-        let dist = dist.unwrap_or_default();
-        let number = |prefix: &str| {
-            let digits = dist.strip_prefix(prefix)?.split('.').next()?;
-            (!digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
-                .then(|| digits.to_owned())
-        };
-        let (known, certain) = match (number(".fc"), number(".el")) {
-            (Some(version), _) => {
-                (Some(("fedora", format!("fc{version}"), version)), &DISTRIBUTIONS[..])
-            }
-            (_, Some(version)) => {
-                (Some(("rhel", format!("el{version}"), version)), &DISTRIBUTIONS[..])
-            }
-            _ => (None, &[][..]),
-        };
+    fn know_distribution(&mut self, dist: &str) {
+        self.set("dist", dist.to_owned());
+        let families = [("fedora", ".fc"), ("rhel", ".el")];
+        let known = families
+            .into_iter()
+            .find_map(|(family, prefix)| Some((family, release_number(dist, prefix)?)));
+        let family = known.map(|(family, _)| family);
         for name in DISTRIBUTIONS {
-            let open = matches!((name, number(".el")), ("centos" | "epel", Some(_)));
-            let value =
-                if certain.contains(&name) && !open { Value::Undefined } else { Value::Doubtful };
+            let is_relative = family == Some("rhel") && matches!(name, "centos" | "epel");
+            let is_known = family.is_some() && !is_relative;
+            let value = if is_known { Value::Undefined } else { Value::Doubtful };
             self.table.insert(name.to_owned(), value);
         }
-        if let Some((family, short, version)) = known {
-            self.set(family, version);
-            self.set(&short, "1".to_owned());
+        if let Some((family, number)) = known {
+            self.set(family, number.to_owned());
+            self.set(
+                &format!("{}{number}", if family == "rhel" { "el" } else { "fc" }),
+                "1".to_owned(),
+            );
         }
     }
 
@@ -232,6 +226,12 @@ impl Macros {
             None => Answer::Unknown,
         }
     }
+}
+
+/// Returns the number after the prefix of a dist tag: 44 of `.fc44`.
+fn release_number<'d>(dist: &'d str, prefix: &str) -> Option<&'d str> {
+    let digits = dist.strip_prefix(prefix)?.split('.').next()?;
+    (!digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())).then_some(digits)
 }
 
 /// One expansion on its way.

@@ -10,6 +10,13 @@
 //! 4. `query` answers, and `template` finds the macros behind a value;
 //! 5. `changelog` and `sanitise` write entries of text that strangers wrote;
 //! 6. `edit` makes one change after the other, and reads the result again after each.
+//!
+//! Refusals name the line. Their codes: `spec-unreadable` (an open macro or conditional, a NUL byte),
+//! `spec-tag-missing`, `spec-tag-included`, `spec-tag-computed`, `spec-tag-twice`, `spec-two-versions`,
+//! `spec-two-releases`, `spec-two-sources`, `spec-condition-undecided`, `spec-unexpandable`, `spec-name-illegal`,
+//! `spec-version-illegal`, `spec-release-illegal`, `spec-epoch-illegal`, `spec-file-name-illegal`,
+//! `spec-prefix-unknown`, `spec-applier-unknown`, `spec-applied-twice`, `spec-patch-level`,
+//! `spec-patch-in-subpackage`, `spec-marker-unpaired`, and `spec-edit-failed` where no way of writing worked.
 
 mod applier;
 mod changelog;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::changelog::PublishedEntry;
 use super::directive::{SectionKind, TagKind};
 use super::edit::{PATCHES_BEGIN, PATCHES_END};
-use super::walk::{Activity, Place, Section, Tag};
+use super::walk::{Activity, Definition, Place, Section, Tag};
 use super::{SpecFile, macros, syntax};
 use crate::names::{Evr, PackageName, Release, Version};
 use crate::outcome::{Refusal, printable};
@@ -176,9 +176,18 @@ impl SpecFile {
         }
     }
 
-    /// Tells whether a Release that rpm may read uses `%autorelease`.
+    /// Tells whether a Release that rpm may read uses `%autorelease`, itself or through a macro.
     pub fn uses_autorelease(&self) -> bool {
-        self.readable_tags(TagKind::Release).any(|tag| mentions(&self.raw(tag), "autorelease"))
+        let stands_for_it = |definition: &Definition| {
+            mentions(&macros::readable(&self.bytes[definition.body.clone()]), "autorelease")
+        };
+        let behind: Vec<&Definition> =
+            self.walk.definitions.iter().filter(|d| stands_for_it(d)).collect();
+        self.readable_tags(TagKind::Release).any(|tag| {
+            let raw = self.raw(tag);
+            mentions(&raw, "autorelease")
+                || behind.iter().any(|definition| mentions(&raw, &definition.name))
+        })
     }
 
     /// Tells whether a changelog that rpm may read uses `%autochangelog`.

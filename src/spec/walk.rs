@@ -185,7 +185,7 @@ struct Open {
 struct Walker<'b> {
     bytes: &'b [u8],
     stack: Vec<Open>,
-    /// The last number of sources and patches.
+    /// The highest number of sources and patches.
     counts: [(TagKind, Option<u32>); 2],
     /// A macro was never closed: what follows is read line by line, and nothing is edited.
     is_broken: bool,
@@ -517,13 +517,13 @@ impl Walker<'_> {
         self.walk.tags.push(Tag { kind, number, place, section, value, expanded });
     }
 
-    /// Returns a source's or patch's number: its own, or one more than the last one's.
+    /// Returns a source's or patch's number: its own, or one more than the highest so far.
     fn number(&mut self, kind: TagKind, given: Option<u32>) -> u32 {
         let Some((_, last)) = self.counts.iter_mut().find(|(counted, _)| *counted == kind) else {
             return 0;
         };
         let number = given.unwrap_or_else(|| last.map_or(0, |last| last.saturating_add(1)));
-        *last = Some(number);
+        *last = Some(last.map_or(number, |last| last.max(number)));
         number
     }
 

@@ -1,7 +1,7 @@
 //! Macros that move together with the version: prereleases and snapshots.
 
-use super::Editor;
 use super::change::Change;
+use super::{Editor, Snapshot};
 use crate::names::Version;
 use crate::spec::SpecFile;
 use crate::spec::directive::SectionKind;
@@ -31,6 +31,9 @@ const PRERELEASE_NAMES: [&str; 16] = [
 /// Words that a prerelease begins with.
 const PRERELEASE_WORDS: [&str; 9] = ["alpha", "beta", "pre", "rc", "dev", "a", "b", "c", "m"];
 
+/// How many digits an abbreviated commit has at least.
+const SHORTEST_COMMIT: usize = 6;
+
 /// How many definitions are looked at for a prerelease, from the last one up.
 const MOST_DEFINITIONS: usize = 500;
 
@@ -43,64 +46,49 @@ impl Editor<'_> {
     pub(super) fn move_prerelease(&mut self, version: &Version) -> Option<String> {
         let after_tilde = version.as_str().split_once('~').map(|(_, prerelease)| prerelease);
         let wanted = self.edits.prerelease.as_deref().or(after_tilde);
-        let definition = self.spec.prerelease_macro()?.clone();
-        let body = self.spec.body(&definition);
-        let changes = match wanted {
-            Some(prerelease) => {
-                let mut changes = vec![Change::new(
-                    definition.body.clone(),
-                    like(&body, &definition.name, prerelease),
-                )];
-                if definition.commented {
-                    changes.push(Change::new(definition.lead.clone(), "%"));
-                }
-                changes
-            }
-            None if definition.commented => return None,
-            None => vec![Change::new(definition.lead.clone(), "#")],
-        };
-        let changed = self.spec.changed(changes)?;
+        let definition = self.spec.prerelease_macro()?;
+        let name = definition.name.clone();
+        let changed = self.spec.changed(self.spec.prerelease_changes(definition, wanted))?;
         if changed.walk.unknowns() > self.spec.walk.unknowns() {
-            let name = definition.name;
             self.note(format!(
                 "%{name} keeps its value, because lines use it without asking whether it is defined"
             ));
             return None;
         }
         self.spec = changed;
-        wanted.map(|_| definition.name)
+        wanted.map(|_| name)
     }
 
     /// Sets the macros of commit, short commit and date, all three together.
     pub(super) fn move_snapshot(&mut self) {
-        let Some(snapshot) = &self.edits.snapshot else {
+        let (Some(snapshot), Some(old)) = (&self.edits.snapshot, self.spec.snapshot_commit())
+        else {
             return;
-        };
-        let Some(old) = self.spec.snapshot_commit() else {
-            return;
-        };
-        let commit = snapshot.commit.to_string();
-        let date = snapshot.date.strftime("%Y%m%d").to_string();
-        let new_body = |definition: &Definition| {
-            let body = self.spec.body(definition);
-            let is_short = (6..40).contains(&body.len()) && old.starts_with(&body);
-            let is_date = definition.name.to_ascii_lowercase().contains("date")
-                && body.len() == 8
-                && body.bytes().all(|b| b.is_ascii_digit());
-            match body {
-                body if body == old => Some(commit.clone()),
-                body if is_short => Some(commit[..body.len().min(commit.len())].to_owned()),
-                _ if is_date => Some(date.clone()),
-                _ => None,
-            }
         };
         let definitions = self.spec.active_definitions().filter(|definition| !definition.commented);
-        let changes =
-            definitions.filter_map(|d| Some(Change::new(d.body.clone(), new_body(d)?))).collect();
-        if let Some(spec) = self.spec.changed(changes) {
+        let change = |definition: &Definition| {
+            let body =
+                snapshot_body(&definition.name, &self.spec.body(definition), &old, snapshot)?;
+            Some(Change::new(definition.body.clone(), body))
+        };
+        if let Some(spec) = self.spec.changed(definitions.filter_map(change).collect()) {
             self.spec = spec;
         }
     }
+}
+
+/// Returns the new text of a snapshot macro; `None` for a macro that is none.
+fn snapshot_body(name: &str, body: &str, old: &str, snapshot: &Snapshot) -> Option<String> {
+    let commit = snapshot.commit.to_string();
+    let names_date = name.to_ascii_lowercase().contains("date");
+    if names_date && body.len() == 8 && body.bytes().all(|b| b.is_ascii_digit()) {
+        return Some(snapshot.date.strftime("%Y%m%d").to_string());
+    }
+    let is_commit = body.len() >= SHORTEST_COMMIT && old.starts_with(body);
+    is_commit.then(|| match body.len() == old.len() {
+        true => commit.clone(),
+        false => commit[..body.len().min(commit.len())].to_owned(),
+    })
 }
 
 impl SpecFile {
@@ -110,6 +98,20 @@ impl SpecFile {
 
     fn active_definitions(&self) -> impl DoubleEndedIterator<Item = &Definition> {
         self.walk.definitions.iter().filter(|d| d.place.activity == Activity::Active)
+    }
+
+    /// Returns the changes that set, bring back, or comment out the prerelease macro.
+    fn prerelease_changes(&self, definition: &Definition, wanted: Option<&str>) -> Vec<Change> {
+        let lead = |text| Change::new(definition.lead.clone(), text);
+        match (wanted, definition.commented) {
+            (None, true) => Vec::new(),
+            (None, false) => vec![lead("#")],
+            (Some(prerelease), commented) => {
+                let body = like(&self.body(definition), &definition.name, prerelease);
+                let set = Change::new(definition.body.clone(), body);
+                if commented { vec![lead("%"), set] } else { vec![set] }
+            }
+        }
     }
 
     /// Returns the definition of the prerelease macro: the one that counts, else one that is commented out.

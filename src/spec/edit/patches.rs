@@ -21,7 +21,10 @@ impl Editor<'_> {
             return Ok(());
         }
         self.spec.refuse_patches_in_subpackages()?;
-        let first = self.spec.first_free_number();
+        let first = match self.spec.patch_list()? {
+            Some(_) => self.spec.next_listed_number(),
+            None => self.spec.first_free_number(),
+        };
         let numbers = first..first.saturating_add(self.edits.patches.len() as u32);
         let mut changes = vec![self.spec.patch_block(&self.edits.patches, first)?];
         changes.extend(self.apply_changes(numbers)?);
@@ -127,6 +130,12 @@ impl SpecFile {
         let uncertain = patches().filter(|tag| tag.place.activity != Activity::Active).count();
         let highest = patches().map(|tag| tag.number).max();
         highest.map_or(1, |highest| highest.saturating_add(1).saturating_add(uncertain as u32))
+    }
+
+    /// Returns the number that rpm gives to the next line of a `%patchlist`: one more than the highest.
+    fn next_listed_number(&self) -> u32 {
+        let highest = self.readable_tags(TagKind::Patch).map(|tag| tag.number).max();
+        highest.map_or(0, |highest| highest.saturating_add(1))
     }
 
     /// Returns the block that lists our patches.

@@ -15,32 +15,31 @@ impl Editor<'_> {
         let Some(release) = &self.edits.release else {
             return Ok(());
         };
-        if self.edits.auto == AutoMacros::Keep && self.spec.uses_autorelease() {
-            return Ok(());
+        match (self.spec.uses_autorelease(), self.edits.auto) {
+            (true, AutoMacros::Keep) => return Ok(()),
+            (true, AutoMacros::Replace) => return self.plain_release(release),
+            (false, _) if self.spec.gives_release(release) => return Ok(()),
+            (false, _) => {}
         }
+        match self.spec.release_in_style(release)? {
+            Some(spec) => self.spec = spec,
+            None => self.plain_release(release)?,
+        }
+        Ok(())
+    }
+
+    /// Writes the Release on its line, or on each of the alternative ones.
+    fn plain_release(&mut self, release: &ReleaseEdit) -> Result<(), Refusal> {
         let tags = self.spec.tags_to_edit(TagKind::Release)?;
-        if self.spec.gives_release(release) {
-            return Ok(());
-        }
-        let single = (tags.len() == 1).then_some(tags[0]);
-        let by_macro = single.and_then(|tag| self.spec.release_in_style(tag, release));
-        let text = format!("{}%{{?dist}}{}", release.number, release.after_dist());
-        let literal = self.spec.all_values(&tags, &text)?;
         let raw = printable(self.spec.raw(tags[0]), 100);
-        if let Some(spec) = by_macro {
-            self.spec = spec;
-            return Ok(());
-        }
-        self.spec = literal
+        let text = format!("{}%{{?dist}}{}", release.number, release.after_dist());
+        self.spec = self
+            .spec
+            .all_values(&tags, &text)?
             .filter(|spec| spec.gives_release(release))
             .ok_or_else(|| not_taken("Release", release.number.as_str()))?;
-        if raw.contains('%')
-            && !raw.contains("autorelease")
-            && raw.replace("%{?dist}", "").contains('%')
-        {
-            self.note(format!(
-                "Release was `{raw}` and is now the plain text {text}; its macros keep their values"
-            ));
+        if raw.replace("%{?dist}", "").contains('%') {
+            self.note(format!("Release was `{raw}` and is now the plain text {text}"));
         }
         Ok(())
     }
@@ -58,7 +57,14 @@ impl SpecFile {
     }
 
     /// Returns the spec with the number changed where it stands; `None` where the Release is not of that style.
-    fn release_in_style(&self, tag: &Tag, release: &ReleaseEdit) -> Option<SpecFile> {
+    fn release_in_style(&self, release: &ReleaseEdit) -> Result<Option<SpecFile>, Refusal> {
+        match self.tags_to_edit(TagKind::Release)?[..] {
+            [tag] => Ok(self.release_by_macro(tag, release)),
+            _ => Ok(None),
+        }
+    }
+
+    fn release_by_macro(&self, tag: &Tag, release: &ReleaseEdit) -> Option<SpecFile> {
         let pieces = self.pieces(tag)?;
         let value = tag.value.clone()?;
         let dist = pieces.iter().position(|piece| matches!(piece, Piece::Dist { .. }));

@@ -24,30 +24,18 @@ impl Editor<'_> {
         };
         refuse_odd_name(file)?;
         let tags = self.spec.source0_tags()?;
-        if tags.is_empty() {
-            let change = self.spec.new_source0(file)?;
-            self.spec = self
-                .spec
-                .changed(vec![change])
-                .ok_or_else(|| not_taken("Source0", file.as_str()))?;
-            return Ok(());
+        let raw = tags.first().map(|tag| printable(self.spec.raw(tag), 120));
+        let changed = match &tags[..] {
+            [] => self.spec.changed(vec![self.spec.new_source0(file)?]),
+            tags if tags.iter().all(|tag| gives(tag, file)) => return Ok(()),
+            tags => self.spec.with_source0(tags, file)?,
+        };
+        self.spec = changed.ok_or_else(|| not_taken("Source0", file.as_str()))?;
+        if let Some(raw) = raw {
+            self.note(format!(
+                "Source0 was `{raw}`, which is not {file}: it names our archive now"
+            ));
         }
-        if tags.iter().all(|tag| gives(tag, file)) {
-            return Ok(());
-        }
-        let raw = printable(self.spec.raw(tags[0]), 120);
-        let mut found = None;
-        for value in self.spec.source_values(tags[0], file) {
-            let changed = self.spec.all_values(&tags, &value)?;
-            found = changed.filter(|spec| {
-                spec.source0_tags().is_ok_and(|tags| tags.iter().all(|tag| gives(tag, file)))
-            });
-            if found.is_some() {
-                break;
-            }
-        }
-        self.spec = found.ok_or_else(|| not_taken("Source0", file.as_str()))?;
-        self.note(format!("Source0 was `{raw}`, which is not {file}: it names our archive now"));
         Ok(())
     }
 
@@ -119,6 +107,20 @@ impl SpecFile {
         let decided =
             tags.len() <= 1 && tags.iter().all(|tag| tag.place.activity == Activity::Active);
         decided || self.are_alternatives(&places(tags))
+    }
+
+    /// Returns the spec with Source0 written in the first way that comes to the file.
+    fn with_source0(&self, tags: &[&Tag], file: &FileName) -> Result<Option<SpecFile>, Refusal> {
+        for value in self.source_values(tags[0], file) {
+            let changed = self.all_values(tags, &value)?;
+            let is_right = |spec: &SpecFile| {
+                spec.source0_tags().is_ok_and(|tags| tags.iter().all(|tag| gives(tag, file)))
+            };
+            if let Some(spec) = changed.filter(is_right) {
+                return Ok(Some(spec));
+            }
+        }
+        Ok(None)
     }
 
     /// Returns ways to write Source0, the most like the present one first.

@@ -21,23 +21,25 @@ impl Editor<'_> {
         if self.spec.version().is_ok_and(|now| now == *version) {
             return Ok(());
         }
-        let tags = self.spec.tags_to_edit(TagKind::Version)?;
-        let single = (tags.len() == 1).then_some(tags[0]);
-        let by_macro =
-            single.and_then(|tag| self.spec.version_by_macro(tag, version, prerelease.as_deref()));
-        let literal = self.spec.all_values(&tags, version.as_str())?;
-        let replaced = single.map(|tag| self.spec.raw(tag)).filter(|raw| raw.contains('%'));
-        if let Some(spec) = by_macro {
-            self.spec = spec;
-            return Ok(());
+        match self.spec.version_in_style(version, prerelease.as_deref())? {
+            Some(spec) => self.spec = spec,
+            None => self.plain_version(version)?,
         }
-        self.spec = literal
+        Ok(())
+    }
+
+    /// Writes the Version on its line, or on each of the alternative ones.
+    fn plain_version(&mut self, version: &Version) -> Result<(), Refusal> {
+        let tags = self.spec.tags_to_edit(TagKind::Version)?;
+        let raw = self.spec.raw(tags[0]);
+        let changed = self.spec.all_values(&tags, version.as_str())?;
+        self.spec = changed
             .filter(|spec| spec.version().is_ok_and(|now| now == *version))
             .ok_or_else(|| not_taken("Version", version.as_str()))?;
-        if let Some(raw) = replaced {
+        if raw.contains('%') {
+            let raw = printable(raw, 100);
             self.note(format!(
-                "Version was `{}` and is now the plain text {version}: its macros do not have the same parts; they keep their values",
-                printable(raw, 100)
+                "Version was `{raw}` and is now the plain text {version}: its macros do not have the same parts; they keep their values"
             ));
         }
         Ok(())
@@ -124,7 +126,21 @@ impl SpecFile {
         template::pieces(&self.bytes, &self.walk, macros, tag.value.clone()?)
     }
 
+    /// Returns the spec with Version changed as its packager would have, if there is a way.
+    fn version_in_style(
+        &self,
+        version: &Version,
+        prerelease: Option<&str>,
+    ) -> Result<Option<SpecFile>, Refusal> {
+        match self.tags_to_edit(TagKind::Version)?[..] {
+            [tag] => Ok(self.version_by_macro(tag, version, prerelease)),
+            _ => Ok(None),
+        }
+    }
+
     /// Returns the spec with the macros behind Version changed so that it comes to `version`.
+    ///
+    /// A prerelease macro that Version does not use yet is appended to it.
     fn version_by_macro(
         &self,
         tag: &Tag,

@@ -99,6 +99,30 @@ pub(super) fn releases() -> Vec<Case> {
             &["-Release:        %{autorelease -b 3 -e pre}", "+Release:        5%{?dist}"],
         ),
         row(
+            "autorelease-behind-macro",
+            to("1.0", "5"),
+            "0:1.0-5.fc44",
+            "",
+            &["-Release:        %{rel}", "+Release:        5%{?dist}"],
+        ),
+        row(
+            "autorelease-behind-macro",
+            Edits { auto: AutoMacros::Keep, ..to("1.0", "5") },
+            "0:1.0-7.fc44",
+            "",
+            &[],
+        ),
+        row(
+            "autorelease-optional",
+            to("1.0", "5"),
+            "0:1.0-5.fc44",
+            "",
+            &[
+                "-Release:        %{?autorelease}%{!?autorelease:5%{?dist}}",
+                "+Release:        5%{?dist}",
+            ],
+        ),
+        row(
             "baserelease",
             to("1.0", "4"),
             "0:1.0-4.fc44",

@@ -269,6 +269,34 @@ pub(super) fn patched() -> Vec<Case> {
             ],
         ),
         (
+            "patchlist-setup",
+            &["seven.patch", "three.patch", "first.patch", "a.patch", "b.patch"],
+            &[
+                "+# lockkeeper patches begin",
+                "+a.patch",
+                "+b.patch",
+                "+# lockkeeper patches end",
+                "+# lockkeeper patches begin",
+                "+%patch -P 9 -p1",
+                "+%patch -P 10 -p1",
+                "+# lockkeeper patches end",
+            ],
+        ),
+        (
+            "patchlist-empty",
+            &["a.patch", "b.patch"],
+            &[
+                "+# lockkeeper patches begin",
+                "+a.patch",
+                "+b.patch",
+                "+# lockkeeper patches end",
+                "+# lockkeeper patches begin",
+                "+%patch -P 0 -p1",
+                "+%patch -P 1 -p1",
+                "+# lockkeeper patches end",
+            ],
+        ),
+        (
             "autosetup-alternatives",
             &["a.patch", "b.patch"],
             &[

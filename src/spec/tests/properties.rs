@@ -64,7 +64,7 @@ fn specs() -> impl Strategy<Value = Vec<u8>> {
                 parts.into_iter().map(|part| FRAGMENTS[part]).collect::<String>()
             };
             let text = format!(
-                "Name: hello\n{}{}{}Source0: hello-%{{version}}.tar.gz\n%description\nx\n\n{}{}",
+                "Name: hello\nSummary: x\nLicense: MIT\n{}{}{}Source0: hello-%{{version}}.tar.gz\n%description\nx\n\n{}{}",
                 join(before).replace("Source:", "# Source:"),
                 IDENTITIES[identity],
                 join(after).replace("Source:", "# Source:"),
@@ -112,7 +112,7 @@ fn may_change(line: &str) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
     fn lines_that_are_not_edited_keep_their_bytes(bytes in specs(), release in 1u32..9, patched in any::<bool>()) {
@@ -165,6 +165,30 @@ proptest! {
                 let again = SpecFile::parse(edited.bytes.clone(), &fedora());
                 prop_assert_eq!(again.edit(&edits).map(|edited| edited.bytes), Ok(edited.bytes));
             }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(30))]
+
+    #[test]
+    fn rpm_reads_from_specs_made_by_chance_what_was_meant(bytes in specs(), patched in any::<bool>()) {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        // rpm takes neither a tag after spaces, nor a subpackage without a description, nor `%bcond` and backslashes before CRLF.
+        let fails = ["\n Version", "%package", "%bcond_without tests\r", "\\\r"];
+        prop_assume!(!fails.iter().any(|part| text.contains(part)));
+        let patches = if patched { patches(&["a.patch", "b.patch"]) } else { Vec::new() };
+        let edits = Edits { patches: patches.clone(), changelog: Some(entry("0:1.1-2")), ..to("1.1", "2") };
+        if let Ok(edited) = SpecFile::parse(bytes, &fedora()).edit(&edits) {
+            let folder = tempfile::tempdir().unwrap();
+            let spec = SpecFile::parse(edited.bytes.clone(), &fedora());
+            let seen = super::rpm::ask_despite_warnings(folder.path(), &edited.bytes);
+            prop_assert_eq!(seen.evr, "0:1.1-2.fc44");
+            prop_assert_eq!(seen.source0.as_deref(), Some("hello-1.1.tar.gz"));
+            prop_assert_eq!(seen.entries, spec.changelog_entries().len());
+            let last: Vec<String> = seen.patches.iter().rev().take(patches.len()).rev().cloned().collect();
+            prop_assert_eq!(last, patches.iter().map(|file| file.to_string()).collect::<Vec<_>>());
         }
     }
 }
