@@ -3,7 +3,6 @@
 //! No signature, history or divergence rule; the release floor holds. What comes out lands nowhere.
 
 use std::path::PathBuf;
-use std::time::SystemTime;
 
 use clap::Args;
 
@@ -14,7 +13,6 @@ use crate::bot_certs::BotCerts;
 use crate::bot_key::BotKey;
 use crate::config::{BranchConfig, TagTrust};
 use crate::decide::{self, Ordered, Rules};
-use crate::gate::Policy;
 use crate::git::{Commit, Kind, Store, Trust};
 use crate::ledger::{self, BranchState};
 use crate::names::PackageName;
@@ -155,11 +153,8 @@ fn ordered(
     dist_git: &DistGit,
 ) -> Result<Ordered> {
     let objects = store.objects();
-    // Whoever made the tag is not asked here; the policy is there for the form.
-    let policy =
-        Policy::new(&branch.config.signing.keys, Certificates::default(), SystemTime::UNIX_EPOCH);
     let package: &PackageName = &target.package;
-    let asked = Asked { package, config: &branch.config, trust: TagTrust::Any, policy: &policy };
+    let asked = Asked { package, config: &branch.config, trust: TagTrust::Any, policy: None };
     let release = observe::release(&asked, &objects, &tip, objects.tags()?)??;
     let spec = observe::find_spec(&objects, &tip, branch.config.spec.path.as_ref())??;
     let newer_branches = ledger::newer_branches(&dist_git.store.objects(), target, &branch.config)?;

@@ -176,7 +176,7 @@ fn every_commit(
     let package = named.parse().map_err(|error: crate::names::NameError| {
         Refusal::config("bad-argument", error.to_string()).hint("name the package with --package")
     })?;
-    let asked = Asked { package: &package, config, trust: TagTrust::Any, policy };
+    let asked = Asked { package: &package, config, trust: TagTrust::Any, policy: Some(policy) };
     let release = observe::release(&asked, objects, tip, objects.tags()?)?;
     observe::every_commit(objects, &tip.id, arguments.last_published, &release, policy)?
         .map_err(Fault::from)

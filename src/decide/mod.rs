@@ -228,11 +228,12 @@ pub fn order(ordered: Ordered, rules: &Rules) -> Result<Order, Refusal> {
         ordered;
     let context = Context { dist: rules.dist.clone(), ..Context::default() };
     let read = SpecFile::parse(spec.bytes.clone(), &context);
+    let floor = branch.floor?;
     let plan = next(&ReleaseQuestion {
         version: &release.chosen.version,
         epoch: branch.config.release.epoch,
         spec_epoch: read.epoch()?,
-        floor: branch.floor.as_ref(),
+        floor: floor.as_ref(),
         commits_since_tag: release.commits_since_tag,
         newer_branches: &newer_branches,
         dist: rules.dist.as_deref(),

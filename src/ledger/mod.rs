@@ -65,8 +65,8 @@ pub struct BranchState {
     pub published: Option<Published>,
     /// Commits of others since then that touch more than the bot's config: divergence.
     pub strangers: Vec<Stranger>,
-    /// The highest EVR ever published here.
-    pub floor: Option<Floor>,
+    /// The highest EVR ever published here, or why it cannot be told.
+    pub floor: Result<Option<Floor>, Refusal>,
 }
 
 impl BranchState {
@@ -273,29 +273,31 @@ fn no_certificate(path: &crate::names::TreePath) -> Refusal {
 /// It is found in the spec at the tip and in the trailers of every commit of the bot's for this branch, so that
 /// a human's revert cannot lower it. Only the highest candidates' signatures are checked.
 ///
+/// The inner result is `floor-unknown` where the spec at the tip cannot be read and the bot never published here.
+///
 /// # Errors
-/// `floor-unknown` where the spec at the tip cannot be read and the bot never published here.
+/// Refuses objects that cannot be read.
 pub fn floor(
     objects: &Objects,
     target: &Target,
     tip: &Commit,
     trusted: Trusted<'_>,
-) -> Result<Option<Floor>> {
+) -> Result<Result<Option<Floor>, Refusal>> {
     let history = objects.range(&tip.id, &[])?;
     let trailers = highest_published(objects, target, &history, trusted.bot_certs)?;
     let Some(spec) = dist_git_spec(objects, target, tip)? else {
-        return Ok(trailers.map(|evr| Floor { evr, tip_with_dist: None }));
+        return Ok(Ok(trailers.map(|evr| Floor { evr, tip_with_dist: None })));
     };
     let context = Context { dist: trusted.dist.map(str::to_owned), ..Context::default() };
     let at_tip = evr_at_tip(&SpecFile::parse(spec, &context), history.len());
-    match (at_tip, trailers) {
+    Ok(match (at_tip, trailers) {
         (Ok((evr, with_dist)), trailers) => {
             let evr = highest(trailers.into_iter().chain([evr])).expect("one of them is there");
             Ok(Some(Floor { evr, tip_with_dist: with_dist }))
         }
         (Err(_), Some(evr)) => Ok(Some(Floor { evr, tip_with_dist: None })),
-        (Err(refusal), None) => Err(floor_unknown(refusal).into()),
-    }
+        (Err(refusal), None) => Err(floor_unknown(refusal)),
+    })
 }
 
 /// Returns what the spec at the tip publishes, without the dist tag and with it.

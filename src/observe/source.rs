@@ -88,7 +88,7 @@ pub(super) fn facts(
         tags.iter().find(|tag| tag.name == *wanted).map(|tag| tag.object)
     });
     let trust = branch.config.tags.require.unwrap_or(lookout.tag_trust);
-    let asked = Asked { package: &target.package, config: &branch.config, trust, policy: &policy };
+    let asked = Asked { package: &target.package, config: &branch.config, trust, policy: Some(&policy) };
     let release = release(&asked, &objects, &tip, tags)?;
     let published = branch.published.as_ref().map(|published| published.publication.source_commit);
     let below = match branch.config.signing.require {
@@ -134,8 +134,8 @@ pub struct Asked<'a> {
     pub config: &'a BranchConfig,
     /// Whether the tag must be signed.
     pub trust: TagTrust,
-    /// Who may sign.
-    pub policy: &'a Policy,
+    /// Who may sign; `None` where nobody is asked who signed.
+    pub policy: Option<&'a Policy>,
 }
 
 /// Chooses the release tag among those in reach of `tip`, and counts the way from it.
@@ -186,7 +186,11 @@ fn candidate(tag: TagReference) -> Candidate {
 }
 
 /// Judges the signature on a tag; one that cannot be read is one that does not count.
-fn tag_signature(objects: &Objects, tag: &Candidate, policy: &Policy) -> TagSignature {
+fn tag_signature(objects: &Objects, tag: &Candidate, policy: Option<&Policy>) -> TagSignature {
+    let Some(policy) = policy else {
+        // Population alone asks nobody; then there is nothing to warn of either.
+        return TagSignature::Signed { by: "nobody in particular".to_owned() };
+    };
     if tag.object == tag.commit {
         return TagSignature::Unsigned;
     }

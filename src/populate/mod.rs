@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use crate::config::AutoMacros;
+use crate::config::{AutoMacros, PrereleaseStyle};
 use crate::decide::{Order, VerifiedTip};
 use crate::digest::Sha512;
 use crate::git::{Objects, Store};
@@ -222,7 +222,7 @@ fn edits(
     let tip_entries = tip_spec.map(older).unwrap_or_default();
     Ok(Edits {
         version: Some(order.plan.evr.version.clone()),
-        prerelease: None,
+        prerelease: dropped_prerelease(order),
         snapshot: Some(Snapshot { commit: content.archived_commit, date }),
         release: if keeps { None } else { Some(release_edit(order)?) },
         epoch: Some(order.plan.evr.epoch),
@@ -237,6 +237,15 @@ fn edits(
         },
         auto: if keeps { AutoMacros::Keep } else { AutoMacros::Replace },
     })
+}
+
+/// Returns the tag's prerelease part where the version does not show it: the kernel's style, in which a spec keeps
+/// it in a macro of its own.
+fn dropped_prerelease(order: &Order) -> Option<String> {
+    match order.config.tags.prerelease {
+        PrereleaseStyle::Drop => order.release.prerelease.clone(),
+        PrereleaseStyle::Tilde => None,
+    }
 }
 
 fn release_edit(order: &Order) -> Result<ReleaseEdit, Refusal> {

@@ -86,8 +86,8 @@ pub struct Chosen {
     pub tag: Candidate,
     /// The version that it gives.
     pub version: Version,
-    /// Whether it is a prerelease.
-    pub prerelease: bool,
+    /// The part that names it a prerelease (`rc2`); `None` for a final release.
+    pub prerelease: Option<String>,
     /// What a person should know, although it passes.
     pub warnings: Vec<String>,
 }
@@ -119,13 +119,17 @@ struct Usable<'c> {
 }
 
 impl Usable<'_> {
+    fn is_prerelease(&self) -> bool {
+        self.read.prerelease.is_some()
+    }
+
     /// Orders by version, then time, then a final release over a prerelease, then name.
     fn order(&self, other: &Usable<'_>) -> Ordering {
         self.read
             .version
             .rpm_cmp(&other.read.version)
             .then_with(|| self.tag.seconds.cmp(&other.tag.seconds))
-            .then_with(|| other.read.prerelease.cmp(&self.read.prerelease))
+            .then_with(|| other.is_prerelease().cmp(&self.is_prerelease()))
             .then_with(|| self.tag.name.cmp(&other.tag.name))
     }
 
@@ -133,7 +137,7 @@ impl Usable<'_> {
         Chosen {
             tag: self.tag.clone(),
             version: self.read.version.clone(),
-            prerelease: self.read.prerelease,
+            prerelease: self.read.prerelease.clone(),
             warnings,
         }
     }

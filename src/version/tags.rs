@@ -33,8 +33,8 @@ enum Form {
 pub struct ReadTag {
     /// The version, legal for rpm.
     pub version: Version,
-    /// Whether the tag names a release candidate or the like, whatever the version shows of it.
-    pub prerelease: bool,
+    /// The part that names a release candidate or the like (`rc2`), whatever the version shows of it.
+    pub prerelease: Option<String>,
 }
 
 /// Why a tag is not a release, as the rest of a sentence that begins with the tag.
@@ -97,7 +97,7 @@ impl TagRules {
                 error.why
             ))
         })?;
-        Ok(ReadTag { version, prerelease: prerelease.is_some() })
+        Ok(ReadTag { version, prerelease })
     }
 
     fn version_text(&self, groups: &Groups<'_>, prerelease: Option<&str>) -> String {

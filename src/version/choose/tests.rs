@@ -66,7 +66,7 @@ fn under_the_dropping_style_the_release_wins_over_its_candidate_of_the_same_seco
     let tags = [tag("v4.9-rc8", 1), tag("v4.9", 1)];
     let rules = rules(PrereleaseStyle::Drop);
     let chosen = choose(&rules, &tags, TagTrust::Signed, None, signed).expect("usable");
-    assert_eq!((chosen.tag.name.as_str(), chosen.prerelease), ("v4.9", false));
+    assert_eq!((chosen.tag.name.as_str(), chosen.prerelease), ("v4.9", None));
 }
 
 #[test]

@@ -31,7 +31,7 @@ fn judge(read: Result<ReadTag, PassedOver>, version: &str, note: &str) -> Result
 }
 
 fn kind(read: &ReadTag) -> &'static str {
-    if read.prerelease { "prerelease" } else { "final" }
+    if read.prerelease.is_some() { "prerelease" } else { "final" }
 }
 
 #[test]
