@@ -8,6 +8,10 @@ use gix::objs::{Find, Write};
 use crate::names::ObjectId;
 use crate::outcome::{Fault, Problem, Refusal, Result};
 
+type DeltaBases = gix::odb::pack::cache::lru::StaticLinkedList<64>;
+/// Bytes of delta bases that a reader of many objects keeps.
+const DELTA_BASES_LIMIT: usize = 8 * 1024 * 1024;
+
 /// Whether the objects of a store were hashed when they came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trust {
@@ -69,10 +73,11 @@ impl Store {
     }
 
     /// Returns this thread's access for reading many objects once each, as an archive does: without
-    /// the cache of whole objects, which would only be copied into.
+    /// the cache of whole objects, which would only be copied into, and with a small one for delta bases.
     pub fn objects_once(&self) -> Objects {
         let mut repository = self.repository.to_thread_local();
         repository.object_cache_size(0);
+        repository.objects.set_pack_cache(|| Box::new(DeltaBases::new(DELTA_BASES_LIMIT)));
         Objects { repository, trust: self.trust }
     }
 

@@ -23,7 +23,7 @@ const RUNS_WAITING: usize = 64;
 /// Length at which a worker hands in what it has rendered, and gives back the rest of the run.
 pub(super) const PIECE: usize = 512 * 1024;
 /// Bytes that may be rendered before the writer needs them.
-const RENDERED_AHEAD: usize = 16 * 1024 * 1024;
+const RENDERED_AHEAD: usize = 8 * 1024 * 1024;
 
 /// Entries to be rendered; a run is known by the number of its first entry.
 pub(super) type Run = VecDeque<Entry>;

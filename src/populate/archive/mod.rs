@@ -138,7 +138,7 @@ fn pack(
 /// Walks the tree for the workers and returns what is hidden.
 fn walk_tree(store: &Store, commit: &Commit, crew: &Crew) -> Vec<BString> {
     let _guard = Guard::new(crew, When::Panicking);
-    let objects = store.objects();
+    let objects = store.objects_once();
     let mut walk = walk::Walk::new(&objects, commit);
     let (mut start, mut run) = (0, crew::Run::new());
     let outcome = walk.run(&mut |entry| {

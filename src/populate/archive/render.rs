@@ -3,7 +3,7 @@
 use bstr::{BStr, BString, ByteSlice};
 
 use super::export;
-use super::header::{Headers, Shape, pad_record};
+use super::header::{Headers, RECORD, Shape, pad_record};
 use super::walk::{Entry, Treatment, What};
 use crate::git::{Commit, Kind, Objects};
 use crate::names::ObjectId;
@@ -88,6 +88,7 @@ impl<'a> Renderer<'a> {
         if exported.names_refs {
             notes.names_refs.push(own.into());
         }
+        tar.reserve(exported.content.len() + 4 * RECORD);
         let size = exported.content.len() as u64;
         self.headers.entry(tar, path, &entry.id, Shape::File { executable, size });
         tar.extend_from_slice(&exported.content);
