@@ -189,6 +189,8 @@ fn certificates() -> Vec<Case> {
     let good = ["-n", "dev@example.org", "-V", "-30d:+300d"];
     let trusted = || authority("", &ca, &["*@example.org"]);
     let case = |name, armour: &str| signed_as(name, trusted(), armour);
+    let device = SecurityKey::ed25519();
+    let by_device = |flags| sign(device.certify(flags, &BOB, "dev@example.org"));
     let forged = {
         let mut blob = certificate(&ca, &BOB, &good);
         let last = blob.len() - 1;
@@ -234,6 +236,14 @@ fn certificates() -> Vec<Case> {
             .refused("key-not-listed", Refuses),
         signed_as("SSH certificate, its key listed as a plain key", list(&BOB), &issue(&good))
             .refused("key-not-listed", NotAsked),
+        signed_as("authority on a touched security key", device.authority("dev@*"), &by_device(1))
+            .accepted(NotAsked),
+        signed_as(
+            "authority on a security key that nobody touched",
+            device.authority("dev@*"),
+            &by_device(0),
+        )
+        .refused("ssh-certificate", NotAsked),
         signed_as(
             "authority signs itself",
             trusted(),
