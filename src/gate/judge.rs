@@ -192,10 +192,10 @@ fn other_format(signature: &[u8]) -> Refusal {
         return Refusal::new("signature-format-unsupported", words)
             .hint("sign with an OpenPGP or SSH key");
     }
-    if first.starts_with("-----BEGIN PGP ")
-        || text.contains("-----BEGIN ") && first.trim().is_empty()
-    {
-        return Refusal::new("malformed-signature", "the signature is no plain detached signature")
+    let is_inside = text.contains("-----BEGIN PGP ") || text.contains("-----BEGIN SSH ");
+    if is_inside {
+        let words = "the signature is no detached one, or text stands before its armour";
+        return Refusal::new("malformed-signature", words)
             .hint("sign it with git itself: git commit -S");
     }
     match first.is_empty() {

@@ -6,13 +6,14 @@ use openpgp::packet::key::{KeyParts, KeyRole, PublicParts};
 use openpgp::packet::signature::subpacket::SubpacketTag;
 use openpgp::packet::{Key, Signature};
 use openpgp::policy::{HashAlgoSecurity, Policy};
-use openpgp::types::{Curve, HashAlgorithm, SignatureType};
+use openpgp::types::{Curve, HashAlgorithm};
 use sequoia_openpgp as openpgp;
 
 /// The policy by which a certificate's own signatures are read.
 ///
 /// Sequoia's standard policy asks when a signature was made, which whoever made it picks; this one
-/// has no dates. Revocations pass whatever their hash: an old one made with SHA-1 must still count.
+/// has no dates. It is not asked about revocations: of those every one that verifies counts, an old one
+/// made with SHA-1 too.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SelfSignatures {
     accept: Accept,
@@ -44,13 +45,7 @@ impl SelfSignatures {
 
 impl Policy for SelfSignatures {
     fn signature(&self, signature: &Signature, _: HashAlgoSecurity) -> openpgp::Result<()> {
-        let is_revocation = matches!(
-            signature.typ(),
-            SignatureType::KeyRevocation
-                | SignatureType::SubkeyRevocation
-                | SignatureType::CertificationRevocation
-        );
-        if is_revocation || self.accept == Accept::All {
+        if self.accept == Accept::All {
             return Ok(());
         }
         if self.accept == Accept::Strong && !is_strong(signature.hash_algo()) {

@@ -13,10 +13,12 @@ use openpgp::packet::signature::SignatureBuilder;
 use openpgp::parse::Parse;
 use openpgp::serialize::{Serialize, SerializeInto};
 use openpgp::types::{Curve, HashAlgorithm, PublicKeyAlgorithm, SignatureType};
-use openpgp::{Cert, Packet, Profile};
+use openpgp::{Cert, KeyHandle, Packet, Profile};
 use sequoia_openpgp as openpgp;
 
-use super::{fingerprint_of, policy::SelfSignatures};
+use super::certificates::Certificates;
+use super::fingerprint_of;
+use super::validity::{Judged, Moment};
 use crate::names::Fingerprint;
 use crate::outcome::{Problem, Refusal};
 
@@ -83,16 +85,19 @@ impl SecretKey {
         armoured(Packet::from(signature)).map_err(fail)
     }
 
+    /// Picks a key that may sign now by the gate's own rules: what it would refuse is not signed.
     fn signing_key(&self, now: SystemTime) -> Result<Key<SecretParts, UnspecifiedRole>, Problem> {
-        let policy = SelfSignatures::strict();
-        let keys = self.cert.keys().with_policy(&policy, now).supported().alive().revoked(false);
-        let mut usable = keys.for_signing().unencrypted_secret();
-        let found = usable.next().map(|usable| usable.key().clone());
-        found.ok_or_else(|| {
-            let words = "is expired, revoked or not meant for signing";
-            Problem::permanent("bot-key-unusable", format!("the bot's key {self:?} {words}"))
-                .hint("extend its expiry or put a new key in its place")
-        })
+        let judged = Judged::new(Cert::clone(&self.cert), &Certificates::default());
+        let mut refusal = None;
+        for secret in self.cert.keys().unencrypted_secret() {
+            let handles = [KeyHandle::from(secret.key().fingerprint())];
+            let Some(key) = judged.keys_named(&handles).next() else { continue };
+            match judged.check(&key, Moment::Now(now)) {
+                Ok(_) => return Ok(secret.key().clone()),
+                Err(why) => refusal = Some(why),
+            }
+        }
+        Err(unusable(refusal.map_or_else(String::new, |why| why.message)))
     }
 
     /// Returns the public certificate, armoured.
@@ -127,6 +132,11 @@ impl SecretKey {
     pub fn fingerprint(&self) -> Fingerprint {
         fingerprint_of(&self.cert.fingerprint())
     }
+}
+
+fn unusable(why: String) -> Problem {
+    Problem::permanent("bot-key-unusable", format!("the bot's key cannot sign: {why}"))
+        .hint("extend its expiry or put a new key in its place")
 }
 
 fn armoured(signature: Packet) -> openpgp::Result<String> {

@@ -9,7 +9,7 @@ use openpgp::cert::amalgamation::key::{
     ErasedKeyAmalgamation, PrimaryKey, ValidErasedKeyAmalgamation,
 };
 use openpgp::cert::amalgamation::{ValidAmalgamation, ValidateAmalgamation};
-use openpgp::packet::key::{PrimaryRole, PublicParts, UnspecifiedRole};
+use openpgp::packet::key::{PrimaryRole, PublicParts};
 use openpgp::packet::{Key, Signature};
 use openpgp::types::{ReasonForRevocation, RevocationType};
 use openpgp::{Cert, KeyHandle};
@@ -17,6 +17,7 @@ use sequoia_openpgp as openpgp;
 
 use super::certificates::Certificates;
 use super::policy::{SelfSignatures, Unfit, is_strong, unfit};
+use super::primary_user_id;
 use crate::outcome::{Refusal, printable};
 use crate::words::date;
 
@@ -38,6 +39,8 @@ pub(super) struct Judged {
     revokers: Vec<Key<PublicParts, PrimaryRole>>,
     /// All designated revokers.
     named: Vec<KeyHandle>,
+    /// The primary user id, made harmless for one line.
+    pub(super) user_id: Option<String>,
 }
 
 type AnyKey<'a> = ErasedKeyAmalgamation<'a, PublicParts>;
@@ -53,7 +56,8 @@ impl Judged {
             at_hand.filter(|cert| cert.key_handle() == *handle)
         });
         let revokers = found.map(|cert| cert.primary_key().key().clone()).collect();
-        Judged { cert, revokers, named }
+        let user_id = primary_user_id(&cert).map(|user_id| printable(user_id.value(), 100));
+        Judged { cert, revokers, named, user_id }
     }
 
     /// Returns the keys that every one of `issuers` can mean.
@@ -82,15 +86,22 @@ impl Judged {
         let expires = self.check_binding(key, reference)?;
         let (Moment::Now(at) | Moment::WhenSigned(at)) = moment;
         match expires.filter(|expiry| *expiry <= at) {
-            Some(expiry) => Err(expired(key.key(), expiry)),
+            Some(expiry) => Err(expired(&self.shown(key), expiry)),
             None => Ok(expires),
         }
     }
 
+    /// Names a key and its owner for people.
+    pub(super) fn shown(&self, key: &AnyKey<'_>) -> String {
+        let owner = self.user_id.as_ref().map(|user_id| format!(" ({user_id})"));
+        let fingerprint = key.key().fingerprint();
+        format!("the OpenPGP key {fingerprint}{}", owner.unwrap_or_default())
+    }
+
     fn check_strength(&self, key: &AnyKey<'_>) -> Result<(), Refusal> {
         match unfit(key.key()).or(unfit(self.cert.primary_key().key())) {
-            Some(Unfit::Weak(kind)) => Err(weak(key.key(), &kind)),
-            Some(Unfit::Unsupported(kind)) => Err(unsupported(key.key(), &kind)),
+            Some(Unfit::Weak(kind)) => Err(weak(&self.shown(key), &kind)),
+            Some(Unfit::Unsupported(kind)) => Err(unsupported(&self.shown(key), &kind)),
             None => Ok(()),
         }
     }
@@ -112,17 +123,17 @@ impl Judged {
         let newest = key.clone().with_policy(&any_hash, reference);
         let valid = match (key.clone().with_policy(&strict, reference), &newest) {
             (Ok(valid), _) => valid,
-            (Err(_), Ok(_)) => return Err(weak_self_signature(key.key())),
-            (Err(error), Err(_)) => return Err(not_bound(key, &error)),
+            (Err(_), Ok(_)) => return Err(weak_self_signature(&self.shown(key))),
+            (Err(error), Err(_)) => return Err(not_bound(&self.shown(key), &error)),
         };
         // A newer self-signature with a weak hash opens nothing, but what it takes away is gone.
         let both = || [Some(&valid), newest.as_ref().ok()].into_iter().flatten();
         if !both().all(|valid| valid.for_signing()) {
-            return Err(not_for_signing(key.key()));
+            return Err(not_for_signing(&self.shown(key)));
         }
         let back_signature = valid.primary_key_binding_signature();
         if !key.primary() && !back_signature.is_some_and(|made| is_strong(made.hash_algo())) {
-            return Err(weak_self_signature(key.key()));
+            return Err(weak_self_signature(&self.shown(key)));
         }
         Ok(both().filter_map(expiry_of).min())
     }
@@ -132,7 +143,7 @@ impl Judged {
         let own = primary.self_revocations().chain(key.self_revocations());
         for revocation in own {
             if counts(revocation, moment) {
-                return Err(revoked(key.key(), revocation));
+                return Err(revoked(&self.shown(key), revocation));
             }
         }
         for revocation in primary.other_revocations().chain(key.other_revocations()) {
@@ -161,10 +172,10 @@ impl Judged {
         };
         let mut known = self.revokers.iter().filter(by).peekable();
         if known.peek().is_none() {
-            return Err(revoker_missing(key.key(), &issuers));
+            return Err(revoker_missing(&self.shown(key), &issuers));
         }
         match known.any(|revoker| self.is_by(revoker, key, revocation)) {
-            true => Err(revoked(key.key(), revocation)),
+            true => Err(revoked(&self.shown(key), revocation)),
             false => Ok(()),
         }
     }
@@ -198,64 +209,58 @@ fn counts(revocation: &Signature, moment: Moment) -> bool {
     is_hard || revocation.signature_creation_time().is_none_or(|time| time <= at)
 }
 
-fn named(key: &Key<PublicParts, UnspecifiedRole>) -> String {
-    format!("the OpenPGP key {}", key.fingerprint())
-}
-
-fn weak(key: &Key<PublicParts, UnspecifiedRole>, weakness: &str) -> Refusal {
-    let words = format!("{} or its primary key is {weakness}, which is too weak", named(key));
+fn weak(who: &str, weakness: &str) -> Refusal {
+    let words = format!("{} or its primary key is {weakness}, which is too weak", who);
     Refusal::new("weak-key", words)
         .hint("sign with an Ed25519 key, or RSA of at least 2048 bits, and list that")
 }
 
-fn unsupported(key: &Key<PublicParts, UnspecifiedRole>, kind: &str) -> Refusal {
-    let words =
-        format!("{} or its primary key is {kind}, which cannot be checked here", named(key));
+fn unsupported(who: &str, kind: &str) -> Refusal {
+    let words = format!("{} or its primary key is {kind}, which cannot be checked here", who);
     Refusal::new("key-unsupported", words).hint("sign with an Ed25519 key, and list that")
 }
 
-fn weak_self_signature(key: &Key<PublicParts, UnspecifiedRole>) -> Refusal {
+fn weak_self_signature(who: &str) -> Refusal {
     let words = "is bound to its owner by signatures with a weak hash (SHA-1 or older) only";
-    Refusal::new("weak-hash", format!("{} {words}", named(key))).hint(
+    Refusal::new("weak-hash", format!("{} {words}", who)).hint(
         "the owner sets the expiry anew, which renews these signatures \
          (gpg --quick-set-expire FINGERPRINT 2y, and again with '*'), and publishes the certificate",
     )
 }
 
-fn not_bound(key: &AnyKey<'_>, error: &openpgp::anyhow::Error) -> Refusal {
+fn not_bound(who: &str, error: &openpgp::anyhow::Error) -> Refusal {
     let reason = printable(error.to_string(), 200);
-    let words =
-        format!("{} has no valid binding to its certificate now: {reason}", named(key.key()));
+    let words = format!("{} has no valid binding to its certificate now: {reason}", who);
     Refusal::new("key-not-bound", words)
         .hint("publish a current copy of the certificate (gpg --export) in keys/ or the keyring")
 }
 
-fn not_for_signing(key: &Key<PublicParts, UnspecifiedRole>) -> Refusal {
+fn not_for_signing(who: &str) -> Refusal {
     let words = "is not meant for signing: its owner did not give it that flag";
-    Refusal::new("key-not-for-signing", format!("{} {words}", named(key)))
+    Refusal::new("key-not-for-signing", format!("{} {words}", who))
         .hint("sign with the certificate's signing subkey, or add one and publish the certificate")
 }
 
-fn expired(key: &Key<PublicParts, UnspecifiedRole>, expiry: SystemTime) -> Refusal {
-    Refusal::new("key-expired", format!("{} expired on {}", named(key), date(expiry))).hint(
+fn expired(who: &str, expiry: SystemTime) -> Refusal {
+    Refusal::new("key-expired", format!("{} expired on {}", who, date(expiry))).hint(
         "extend the expiry and publish the certificate in keys/ or the keyring; \
          the commit need not be signed again",
     )
 }
 
-fn revoked(key: &Key<PublicParts, UnspecifiedRole>, revocation: &Signature) -> Refusal {
+fn revoked(who: &str, revocation: &Signature) -> Refusal {
     let reason = match revocation.reason_for_revocation() {
         Some((ReasonForRevocation::Unspecified, _)) | None => "without a reason".to_owned(),
         Some((reason, text)) => format!("({reason}: {})", printable(text, 100)),
     };
     let when = revocation.signature_creation_time().map(date).unwrap_or_default();
-    Refusal::new("key-revoked", format!("{} was revoked {when} {reason}", named(key)))
+    Refusal::new("key-revoked", format!("{} was revoked {when} {reason}", who))
         .hint("sign with a key that is not revoked, and list that one")
 }
 
-fn revoker_missing(key: &Key<PublicParts, UnspecifiedRole>, issuers: &[KeyHandle]) -> Refusal {
+fn revoker_missing(who: &str, issuers: &[KeyHandle]) -> Refusal {
     let by = issuers.iter().map(KeyHandle::to_hex).collect::<Vec<_>>().join(", ");
-    let words = format!("{} carries a revocation by its designated revoker {by}", named(key));
+    let words = format!("{} carries a revocation by its designated revoker {by}", who);
     Refusal::new("key-revoked", format!("{words}, whose certificate is not at hand")).hint(
         "add the revoker's certificate to keys/ or the keyring to have the revocation checked",
     )

@@ -31,7 +31,6 @@ pub struct Keyring {
 struct Entry {
     listed: Fingerprint,
     judged: Judged,
-    user_id: Option<String>,
     is_forge: bool,
 }
 
@@ -152,12 +151,7 @@ impl Keyring {
 
 impl Entry {
     fn new(listed: Fingerprint, cert: Cert, certificates: &Certificates) -> Entry {
-        Entry {
-            is_forge: is_forge(&cert),
-            user_id: shown_user_id(&cert),
-            judged: Judged::new(cert, certificates),
-            listed,
-        }
+        Entry { is_forge: is_forge(&cert), judged: Judged::new(cert, certificates), listed }
     }
 
     /// Tells whether the listing covers this key: a listed primary covers its subkeys, a listed subkey
@@ -185,11 +179,15 @@ impl Entry {
         let key = keys.find(|key| covered(&key.key().fingerprint()))?;
         let fingerprint = key.key().fingerprint();
         if signed_at < key.key().creation_time() {
-            return Some(Err(before_key(&fingerprint, signed_at, key.key().creation_time())));
+            return Some(Err(before_key(
+                &self.judged.shown(&key),
+                signed_at,
+                key.key().creation_time(),
+            )));
         }
         let judged = self.judged.check(&key, moment).and_then(|expires| {
             let verified = signature.verify_message(key.key(), payload);
-            verified.map_err(|_| bad(&fingerprint)).map(|()| expires)
+            verified.map_err(|_| bad(&self.judged.shown(&key))).map(|()| expires)
         });
         Some(judged.map(|expires| self.good(&fingerprint, signed_at, expires)))
     }
@@ -205,7 +203,7 @@ impl Entry {
             primary: self.primary(),
             key: fingerprint_of(key),
         };
-        let (user_id, is_forge) = (self.user_id.clone(), self.is_forge);
+        let (user_id, is_forge) = (self.judged.user_id.clone(), self.is_forge);
         Good { signer, user_id, signed_at, expires, is_forge }
     }
 
@@ -214,7 +212,7 @@ impl Entry {
         let covered = signing.filter(|key| self.covers(&fingerprint_of(&key.key().fingerprint())));
         let states = covered.map(|key| KeyState {
             key: fingerprint_of(&key.key().fingerprint()),
-            user_id: self.user_id.clone(),
+            user_id: self.judged.user_id.clone(),
             state: self.judged.check(&key, Moment::Now(now)),
         });
         states.collect()
@@ -302,18 +300,14 @@ fn expired(expiry: SystemTime) -> Refusal {
         .hint("sign it again, without default-sig-expire in gpg.conf")
 }
 
-fn before_key(key: &openpgp::Fingerprint, signed: SystemTime, made: SystemTime) -> Refusal {
+fn before_key(who: &str, signed: SystemTime, made: SystemTime) -> Refusal {
     let words = format!("the signature's time, {}, lies before its key was made", date(signed));
-    Refusal::new(
-        "signature-before-key",
-        format!("{words}: the OpenPGP key {key}, {}", date(made)),
-    )
-    .hint("set the clock of the signing machine and sign it again")
+    Refusal::new("signature-before-key", format!("{words}: {who}, {}", date(made)))
+        .hint("set the clock of the signing machine and sign it again")
 }
 
-fn bad(key: &openpgp::Fingerprint) -> Refusal {
-    let words =
-        format!("the signature by the OpenPGP key {key} does not fit what it is said to sign");
+fn bad(who: &str) -> Refusal {
+    let words = format!("the signature by {who} does not fit what it is said to sign");
     Refusal::new("bad-signature", words).hint(
         "the object was changed after it was signed, or the signature is another's; sign it again",
     )

@@ -211,6 +211,11 @@ fn watched(name: &str) -> Cert {
     generate(builder(name).set_revocation_keys(vec![(&*MALLORY).into()]).add_signing_subkey())
 }
 
+/// The certificate's bytes and the packet behind its last subkey.
+fn add_behind(cert: &Cert, signature: Signature) -> Vec<u8> {
+    [public(cert), packet(signature)].concat()
+}
+
 fn by_mallory(cert: &Cert) -> Signature {
     let builder = CertRevocationBuilder::new();
     let builder = builder.set_reason_for_revocation(ReasonForRevocation::KeyCompromised, b"lost");
@@ -221,6 +226,13 @@ fn designated() -> Vec<Case> {
     let named = watched("Wanda");
     let taken = watched("Werner");
     let gone = add(&taken, by_mallory(&taken));
+    let halved = watched("Walter");
+    let key = halved.keys().subkeys().next().expect("a subkey").key().clone();
+    let reason = SubkeyRevocationBuilder::new()
+        .set_reason_for_revocation(ReasonForRevocation::KeyCompromised, b"lost")
+        .expect("a builder");
+    let reason = reason.build(&mut primary(&MALLORY), &halved, &key, None).expect("signs");
+    let half_gone = add_behind(&halved, reason);
     let forged = watched("Wilma");
     let mut fake = by_mallory(&watched("Wiebke"));
     fake.add_missing_issuers().expect("issuers");
@@ -240,6 +252,14 @@ fn designated() -> Vec<Case> {
             signed_then(&taken, days_ago(1)),
             &gone,
         )
+        .refused("key-revoked", NotAsked),
+        listed(
+            "subkey revoked by the designated revoker",
+            signed_then(&halved, days_ago(1)),
+            &halved,
+        )
+        .certificate(half_gone)
+        .certificate(public(&MALLORY))
         .refused("key-revoked", NotAsked),
         listed(
             "another's revocation by the same revoker",

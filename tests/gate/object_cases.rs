@@ -96,6 +96,13 @@ fn forms() -> Vec<Case> {
         alices("header of another tool behind the signature", late).accepted(Accepts),
         alices("gpgsig header without a value", plain.replacen("\n\n", "\ngpgsig\n\n", 1))
             .refused("malformed-signature", Refuses),
+        malformed(
+            sealed(
+                "author with two mails",
+                plain.replacen("<alice", "<eve@x> <alice", 1).as_bytes(),
+            ),
+            NotAsked,
+        ),
         malformed(sealed("NUL in the message", &bytes(b"\0e\n")), Accepts),
         malformed(
             alices("NUL and text behind a signed message", format!("{signed}\0more")),

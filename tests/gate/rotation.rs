@@ -6,7 +6,8 @@ use lockkeeper::bot_certs::BotCerts;
 use lockkeeper::bot_key::BotKey;
 use openpgp::Cert;
 use openpgp::cert::CertRevocationBuilder;
-use openpgp::types::ReasonForRevocation;
+use openpgp::serialize::SerializeInto;
+use openpgp::types::{HashAlgorithm, ReasonForRevocation};
 use sequoia_openpgp as openpgp;
 
 use crate::case::{DAY, dated, days_ago, with_signature};
@@ -54,6 +55,35 @@ fn what_an_earlier_key_signed_in_its_time_stays_ours() {
     for (name, cert, commit, wanted) in cases {
         assert_eq!(ours(cert, &commit), wanted, "{name}");
     }
+}
+
+#[test]
+fn a_retirement_by_the_designated_revoker_leaves_what_was_signed_before() {
+    let watched = mint::builder("Bot").set_revocation_keys(vec![(&*mint::MALLORY).into()]);
+    let key = mint::generate(watched.add_signing_subkey());
+    let builder = CertRevocationBuilder::new();
+    let builder = builder.set_reason_for_revocation(ReasonForRevocation::KeyRetired, b"");
+    let builder = builder.and_then(|builder| builder.set_signature_creation_time(days_ago(50)));
+    let revoker = &mut mint::primary(&mint::MALLORY);
+    let signature = builder.expect("a builder").build(revoker, &key, None).expect("signs");
+    let files = [mint::public(&mint::add(&key, signature)), mint::public(&mint::MALLORY)];
+    let (certs, _) = BotCerts::load(files.map(|bytes| ("bot", bytes)));
+    assert!(certs.signed(&commit_by(&key, days_ago(60))).is_some());
+    assert!(certs.signed(&commit_by(&key, days_ago(40))).is_none());
+}
+
+#[test]
+fn a_key_revoked_with_sha1_signs_nothing_more() {
+    let key = mint::person("Bot");
+    let builder = CertRevocationBuilder::new();
+    let builder = builder.set_reason_for_revocation(ReasonForRevocation::KeyCompromised, b"");
+    let signature =
+        builder.expect("a builder").build(&mut mint::primary(&key), &key, HashAlgorithm::SHA1);
+    let key = mint::add(&key, signature.expect("signs"));
+    let secret = key.as_tsk().to_vec().expect("serialises");
+    let key = BotKey::load(&secret, None).expect("a secret key");
+    let problem = key.sign(b"payload", SystemTime::now()).expect_err("revoked");
+    assert_eq!(problem.code.0, "bot-key-unusable");
 }
 
 #[test]

@@ -260,7 +260,7 @@ fn blocks() -> Vec<Case> {
         block("text after the armour", format!("{good}And more.\n"))
             .refused("malformed-signature", Accepts),
         block("text before the armour", format!("Read me\n{good}"))
-            .refused("signature-format-unsupported", NotAsked),
+            .refused("malformed-signature", NotAsked),
         block("blank line before the armour", format!("\n{good}"))
             .refused("malformed-signature", Refuses),
         block("blank lines after the armour", format!("{good}\n\n")).accepted(Accepts),

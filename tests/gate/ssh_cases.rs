@@ -189,6 +189,12 @@ fn certificates() -> Vec<Case> {
     let good = ["-n", "dev@example.org", "-V", "-30d:+300d"];
     let trusted = || authority("", &ca, &["*@example.org"]);
     let case = |name, armour: &str| signed_as(name, trusted(), armour);
+    let device = SecurityKey::ed25519();
+    let by_device = |flags| sign(device.certify(flags, &BOB, "dev@example.org"));
+    let rsa_ca = by_ssh_keygen("rsa", "2048");
+    let by_rsa =
+        |algorithm| sign(certificate(&rsa_ca, &BOB, &[&good[..], &["-t", algorithm]].concat()));
+    let rsa_trusted = || authority("", &rsa_ca, &["*@example.org"]);
     let forged = {
         let mut blob = certificate(&ca, &BOB, &good);
         let last = blob.len() - 1;
@@ -234,6 +240,18 @@ fn certificates() -> Vec<Case> {
             .refused("key-not-listed", Refuses),
         signed_as("SSH certificate, its key listed as a plain key", list(&BOB), &issue(&good))
             .refused("key-not-listed", NotAsked),
+        signed_as("RSA authority with SHA-512", rsa_trusted(), &by_rsa("rsa-sha2-512"))
+            .accepted(Accepts),
+        signed_as("RSA authority with SHA-1", rsa_trusted(), &by_rsa("ssh-rsa"))
+            .refused("ssh-certificate", NotAsked),
+        signed_as("authority on a touched security key", device.authority("dev@*"), &by_device(1))
+            .accepted(NotAsked),
+        signed_as(
+            "authority on a security key that nobody touched",
+            device.authority("dev@*"),
+            &by_device(0),
+        )
+        .refused("ssh-certificate", NotAsked),
         signed_as(
             "authority signs itself",
             trusted(),

@@ -182,6 +182,11 @@ pub struct SecurityKey {
 
 const APPLICATION: &str = "ssh:";
 
+/// The flags and the counter behind a security key's signature.
+fn trailer(flags: u8) -> Vec<u8> {
+    vec![flags, 0, 0, 0, 7]
+}
+
 impl SecurityKey {
     pub fn ed25519() -> SecurityKey {
         let inner = ed25519();
@@ -205,13 +210,43 @@ impl SecurityKey {
     }
 
     pub fn sign(&self, flags: u8, payload: &[u8]) -> String {
-        let trailer = [&[flags][..], &[0, 0, 0, 7]].concat();
-        let block =
-            Block { key: self.blob.clone(), inner_tail: trailer.clone(), ..Block::of(&self.inner) };
-        let message = Sha256::digest(block.signed_data(payload));
-        let data = [Sha256::digest(APPLICATION).as_slice(), &trailer, &message].concat();
-        let (_, signature) = raw(&self.inner, &data);
-        block.with(self.kind, &signature)
+        let (trailer, block) = (trailer(flags), Block::of(&self.inner));
+        let block = Block { key: self.blob.clone(), inner_tail: trailer, ..block };
+        block.with(self.kind, &self.raw(flags, &block.signed_data(payload)))
+    }
+
+    fn raw(&self, flags: u8, data: &[u8]) -> Vec<u8> {
+        let parts =
+            [Sha256::digest(APPLICATION).to_vec(), trailer(flags), Sha256::digest(data).to_vec()];
+        raw(&self.inner, &parts.concat()).1
+    }
+
+    /// Lists this key as an authority.
+    pub fn authority(&self, principal: &str) -> ListedKey {
+        let line = format!("cert-authority {} {}", self.kind, STANDARD.encode(&self.blob));
+        ListedKey::Ssh(AllowedSigner::parse(&line, &[principal.to_owned()]).expect("a good line"))
+    }
+
+    /// A certificate for an Ed25519 key, which ssh-keygen would not make without the device.
+    pub fn certify(&self, flags: u8, key: &PrivateKey, principal: &str) -> Vec<u8> {
+        let point = key.public_key().key_data().ed25519().expect("Ed25519").0;
+        let signed = [
+            string(b"ssh-ed25519-cert-v01@openssh.com"),
+            string(&[7; 32]),
+            string(&point),
+            0u64.to_be_bytes().to_vec(),
+            1u32.to_be_bytes().to_vec(),
+            string(b"dev"),
+            string(&string(principal.as_bytes())),
+            0u64.to_be_bytes().to_vec(),
+            u64::MAX.to_be_bytes().to_vec(),
+            [string(b""), string(b""), string(b"")].concat(),
+            string(&self.blob),
+        ]
+        .concat();
+        let signature =
+            [string(self.kind.as_bytes()), string(&self.raw(flags, &signed)), trailer(flags)];
+        [signed, string(&signature.concat())].concat()
     }
 
     /// A block that calls the security key's signature a plain one.

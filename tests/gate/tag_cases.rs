@@ -38,6 +38,11 @@ pub fn all() -> Vec<Case> {
             format!("{by_alice}{}", mint::sign(&ALICE, bare.as_bytes())),
         )
         .refused("signature-count", Refuses),
+        alices(
+            "tag with a signature above 64 KiB",
+            format!("{by_alice}{}", "\n".repeat(70_000)),
+        )
+        .refused("signature-too-large", NotAsked),
         alices("tag without tagger", no_tagger).refused("malformed-tag", Refuses),
         alices("tag with an unknown header", extra).refused("malformed-tag", NotAsked),
         alices("tag without name", bare.replacen("tag v1.2\n", "", 1))
