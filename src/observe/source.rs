@@ -88,7 +88,8 @@ pub(super) fn facts(
         tags.iter().find(|tag| tag.name == *wanted).map(|tag| tag.object)
     });
     let trust = branch.config.tags.require.unwrap_or(lookout.tag_trust);
-    let asked = Asked { package: &target.package, config: &branch.config, trust, policy: Some(&policy) };
+    let asked =
+        Asked { package: &target.package, config: &branch.config, trust, policy: Some(&policy) };
     let release = release(&asked, &objects, &tip, tags)?;
     let published = branch.published.as_ref().map(|published| published.publication.source_commit);
     let below = match branch.config.signing.require {

@@ -4,6 +4,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use crate::trailers::Trailers;
+
 /// How long the text of an item may be, without its bug references.
 const TEXT_LIMIT: usize = 400;
 /// How many bug references an item carries.
@@ -65,39 +67,8 @@ fn is_skip_line(line: &str) -> bool {
 }
 
 /// Returns the values of the trailers with this key, in their order.
-///
-/// A trailer stands in the last paragraph, which is not the subject; lines that begin with a space go on
-/// with the one before.
-pub fn trailers(message: &str, key: &str) -> Vec<String> {
-    let (_, body) = split_subject(message);
-    let mut values: Vec<String> = Vec::new();
-    let mut inside = false;
-    for line in last_paragraph(body) {
-        let continues = line.starts_with([' ', '\t']);
-        let value = trailer_value(line, key).filter(|_| !continues);
-        match (value, values.last_mut()) {
-            (Some(value), _) => values.push(value.to_owned()),
-            (None, Some(last)) if continues && inside => {
-                last.push(' ');
-                last.push_str(line.trim());
-            }
-            (None, _) => {}
-        }
-        inside = value.is_some() || (inside && continues);
-    }
-    values
-}
-
-fn last_paragraph(body: &str) -> Vec<&str> {
-    let lines = body.lines().rev().skip_while(|line| line.trim().is_empty());
-    let mut lines: Vec<_> = lines.take_while(|line| !line.trim().is_empty()).collect();
-    lines.reverse();
-    lines
-}
-
-fn trailer_value<'l>(line: &'l str, key: &str) -> Option<&'l str> {
-    let (name, value) = line.split_once(':')?;
-    name.trim_end().eq_ignore_ascii_case(key).then(|| value.trim())
+fn trailers(message: &str, key: &str) -> Vec<String> {
+    Trailers::parse(message.as_bytes()).all(key).map(str::to_owned).collect()
 }
 
 /// Returns the words of `Changelog:` trailers, which replace the subject.

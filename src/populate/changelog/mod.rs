@@ -23,7 +23,6 @@ use std::fmt;
 use crate::config::{self, ChangelogItem, Collapse};
 use crate::names::{ObjectId, TagName, Version};
 use fold::Group;
-pub use message::trailers;
 
 /// A commit as the changelog sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]

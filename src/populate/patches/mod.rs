@@ -17,7 +17,6 @@ pub mod mail;
 pub mod names;
 pub mod plan;
 pub mod quote;
-mod trailers;
 mod work;
 
 #[cfg(test)]

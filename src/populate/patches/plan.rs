@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::trailers::values;
 use super::{SeriesStep, names};
 use crate::git::Commit;
 use crate::names::{FileName, ObjectId};
 use crate::outcome::{Problem, Refusal, Result, printable};
+use crate::trailers::Trailers;
 
 /// What a step of the line becomes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +84,7 @@ fn scattered(
 }
 
 fn asked_name(commit: &Commit) -> Result<Option<FileName>> {
-    let mut asked = values(&commit.message_text(), "Patch-name");
+    let mut asked = values(commit, "Patch-name");
     asked.dedup();
     match &asked[..] {
         [] => Ok(None),
@@ -94,7 +94,7 @@ fn asked_name(commit: &Commit) -> Result<Option<FileName>> {
 }
 
 fn asked_to_ignore(commit: &Commit) -> Result<bool> {
-    let asked = values(&commit.message_text(), "Ignore-patch");
+    let asked = values(commit, "Ignore-patch");
     match asked.last().map(|value| value.to_ascii_lowercase()).as_deref() {
         None | Some("false") => Ok(false),
         Some("true") => Ok(true),
@@ -120,4 +120,10 @@ pub fn ends(unit: &Unit, steps: &[SeriesStep]) -> Result<(ObjectId, ObjectId)> {
         return Err(Problem::permanent("series-broken", words).into());
     }
     Ok((line[0].base_tree, line[line.len() - 1].commit.tree))
+}
+
+/// Returns the values of a trailer of the commit's, in their order.
+fn values(commit: &Commit, key: &str) -> Vec<String> {
+    let message = commit.message_text();
+    Trailers::parse(message.as_bytes()).all(key).map(str::to_owned).collect()
 }
