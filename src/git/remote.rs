@@ -3,7 +3,7 @@
 //! Messages are pinned (`LC_ALL=C`), the push is read from `--porcelain`, and what they mean is found by pure
 //! functions below. Protocols are limited to https, ssh and file; hooks are off; nothing asks on the terminal.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::names::{BranchName, ObjectId, RepositoryAddress};
@@ -17,7 +17,7 @@ const TRANSFER_LIMIT: Duration = Duration::from_secs(60 * 60);
 ///
 /// A new ssh connection costs about 200 ms, most of a small sync; so the second one uses the first.
 pub struct Transport {
-    sockets: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// What a push came to.
@@ -35,11 +35,11 @@ impl Transport {
     /// # Errors
     /// Fails where no temporary folder can be made.
     pub fn new() -> Result<Transport> {
-        let sockets = tempfile::Builder::new().prefix("lk-").tempdir().map_err(|error| {
+        let folder = tempfile::Builder::new().prefix("lk-").tempdir().map_err(|error| {
             Problem::permanent("no-temporary-folder", "cannot make a temporary folder")
                 .because(error)
         })?;
-        Ok(Transport { sockets })
+        Ok(Transport { folder })
     }
 
     /// Fetches `refspecs` from `address` into the bare repository at `folder`.
@@ -53,7 +53,7 @@ impl Transport {
         refspecs: &[String],
     ) -> Result<()> {
         let git = self
-            .git(folder)
+            .git(folder, address)?
             .args([
                 "fetch",
                 "--quiet",
@@ -82,7 +82,7 @@ impl Transport {
         address: &RepositoryAddress,
         reference: &str,
     ) -> Result<Option<ObjectId>> {
-        let git = self.git(folder).args(["ls-remote", "--end-of-options"]);
+        let git = self.git(folder, address)?.args(["ls-remote", "--end-of-options"]);
         let output = run(git.arg(address.for_git()).arg(reference)).await?;
         if !output.status.success() {
             return Err(fetch_fault(address, &String::from_utf8_lossy(&output.stderr)));
@@ -104,7 +104,7 @@ impl Transport {
     ) -> Result<Pushed> {
         let reference = branch.reference();
         let git = self
-            .git(folder)
+            .git(folder, address)?
             .args(["push", "--porcelain", "--no-verify", "--no-signed", "--no-follow-tags"])
             .arg(format!("--force-with-lease={reference}:{expected}"))
             .arg("--end-of-options")
@@ -114,14 +114,14 @@ impl Transport {
         pushed(&output, address, &reference)
     }
 
-    fn git(&self, folder: &Path) -> Invocation {
-        let control = self.sockets.path().join("%C");
+    fn git(&self, folder: &Path, address: &RepositoryAddress) -> Result<Invocation> {
+        let control = self.folder.path().join("%C");
         let ssh = format!(
             "ssh -o BatchMode=yes -o ControlMaster=auto -o ControlPersist=20 -o ControlPath={}",
             control.display()
         );
         let ssh = std::env::var("GIT_SSH_COMMAND").unwrap_or(ssh);
-        Invocation::new("git")
+        let git = Invocation::new("git")
             .limit(TRANSFER_LIMIT)
             .folder(folder)
             .env("LC_ALL", "C")
@@ -130,7 +130,7 @@ impl Transport {
             .env("GIT_NO_REPLACE_OBJECTS", "1")
             .env("GIT_SSH_COMMAND", ssh)
             .env("GIT_DIR", folder)
-            .pass_env("GIT_CONFIG_GLOBAL")
+            .env("GIT_CONFIG_GLOBAL", self.global_config(address)?)
             .pass_env("GIT_CONFIG_SYSTEM")
             .pass_env("GIT_CONFIG_NOSYSTEM")
             .pass_env("GIT_SSL_CAINFO")
@@ -142,9 +142,51 @@ impl Transport {
                 "-c",
                 "maintenance.auto=false",
             ])
-            .args(["-c", "fetch.writeCommitGraph=false", "-c", "push.gpgSign=false"])
-            .args(["-c", "safe.directory=*"])
+            .args(["-c", "fetch.writeCommitGraph=false", "-c", "push.gpgSign=false"]);
+        Ok(git)
     }
+
+    /// Writes the user's configuration plus one line: the repository that was named may belong to somebody else.
+    ///
+    /// dist-git repositories on a server belong to a group, and git refuses those of other owners. `-c` does not reach
+    /// the other end of a local transfer, a global configuration does.
+    fn global_config(&self, address: &RepositoryAddress) -> Result<PathBuf> {
+        let quoted = |path: &Path| {
+            let path = path.to_string_lossy().replace('\\', "\\\\").replace('"', "\\\"");
+            format!("\"{path}\"")
+        };
+        let mut lines = String::new();
+        for file in user_configs() {
+            lines.push_str(&format!("[include]\n\tpath = {}\n", quoted(&file)));
+        }
+        if let Some(path) = address.local_path() {
+            lines.push_str(&format!("[safe]\n\tdirectory = {}\n", quoted(path)));
+        }
+        let file = self.folder.path().join("gitconfig");
+        std::fs::write(&file, lines).map_err(|error| {
+            Problem::permanent("no-temporary-folder", "cannot write a temporary file")
+                .because(error)
+        })?;
+        Ok(file)
+    }
+}
+
+/// Returns the files that git would read as the user's own configuration.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "git's own rules for finding its configuration are repeated here"
+)]
+fn user_configs() -> Vec<PathBuf> {
+    let variable =
+        |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    if let Some(file) = std::env::var_os("GIT_CONFIG_GLOBAL") {
+        return vec![PathBuf::from(file)];
+    }
+    let home = variable("HOME");
+    let xdg =
+        variable("XDG_CONFIG_HOME").or_else(|| home.as_ref().map(|home| home.join(".config")));
+    let files = [xdg.map(|xdg| xdg.join("git/config")), home.map(|home| home.join(".gitconfig"))];
+    files.into_iter().flatten().filter(|file| file.is_file()).collect()
 }
 
 async fn run(git: Invocation) -> Result<Output> {
