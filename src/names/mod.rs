@@ -3,11 +3,15 @@
 //! Each type here can only hold a value that keeps its rule, and the rule's source stands in the
 //! type's documentation. None of them talks to git, a file or the network.
 
+mod repository;
+
 use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+pub use repository::RepositoryAddress;
 
 /// Says that a text is not a legal name of its kind, and why.
 ///
@@ -441,149 +445,6 @@ impl TreePath {
     pub fn covers(&self, path: &[u8]) -> bool {
         path.strip_prefix(self.0.as_bytes())
             .is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
-    }
-}
-
-/// Where a git repository is: a local path, or an https or ssh address.
-///
-/// Refused: any other scheme (`ext::` runs commands), anything that begins with a dash (git would read
-/// an option), control characters and spaces. Credentials in an address are kept for git's use and
-/// never shown: [`fmt::Display`], `Debug` and serialisation leave them out.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct RepositoryAddress {
-    place: Place,
-}
-
-#[derive(Clone, PartialEq, Eq, Hash)]
-enum Place {
-    Local(std::path::PathBuf),
-    Remote { url: url::Url },
-}
-
-impl RepositoryAddress {
-    /// Returns the folder, where the repository is on this machine.
-    pub fn local_path(&self) -> Option<&std::path::Path> {
-        match &self.place {
-            Place::Local(path) => Some(path),
-            Place::Remote { .. } => None,
-        }
-    }
-
-    /// Returns what git is to be called with; it may hold credentials, so it is never printed.
-    pub fn for_git(&self) -> String {
-        match &self.place {
-            Place::Local(path) => path.to_string_lossy().into_owned(),
-            Place::Remote { url } => url.to_string(),
-        }
-    }
-
-    /// Returns the scheme: `file`, `https`, `http` or `ssh`.
-    pub fn scheme(&self) -> &str {
-        match &self.place {
-            Place::Local(_) => "file",
-            Place::Remote { url } => url.scheme(),
-        }
-    }
-
-    /// Returns the last path component without `.git`: the usual name of the package.
-    pub fn last_component(&self) -> String {
-        let shown = self.to_string();
-        let last = shown.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-        last.strip_suffix(".git").unwrap_or(last).to_owned()
-    }
-
-    /// Parses what a person typed on the command line: as [`FromStr`], and relative paths too, which are
-    /// made absolute against `folder`.
-    pub fn from_argument(text: &str, folder: &std::path::Path) -> Result<Self, NameError> {
-        let is_address = text.contains("://") || is_scp_like(text);
-        if is_address || text.starts_with('/') || text.starts_with('-') || text.is_empty() {
-            return text.parse();
-        }
-        let path = folder.join(text);
-        path.to_string_lossy().parse()
-    }
-}
-
-/// `git@host:path`: a colon before any slash, as git reads it.
-fn is_scp_like(text: &str) -> bool {
-    text.split_once(':').is_some_and(|(host, _)| !host.is_empty() && !host.contains('/'))
-}
-
-impl FromStr for RepositoryAddress {
-    type Err = NameError;
-    fn from_str(text: &str) -> Result<Self, NameError> {
-        let refuse = |why: &str| Err(NameError::new("repository address", text, why));
-        if text.starts_with('-') {
-            return refuse("begins with a dash");
-        }
-        if text.is_empty() || text.chars().any(char::is_control) {
-            return refuse("is empty or has a control character");
-        }
-        if text.starts_with('/') {
-            return Ok(RepositoryAddress { place: Place::Local(text.into()) });
-        }
-        if text.chars().any(char::is_whitespace) {
-            return refuse("has a space");
-        }
-        let address = match text.contains("://") {
-            true => text.to_owned(),
-            false if text.contains("::") => {
-                return refuse("names a remote helper, which can run commands");
-            }
-            false if is_scp_like(text) => format!("ssh://{}", text.replacen(':', "/", 1)),
-            false => {
-                return refuse(
-                    "is neither an address (https://, ssh://, file://) nor an absolute path",
-                );
-            }
-        };
-        let url = match url::Url::parse(&address) {
-            Ok(url) => url,
-            Err(error) => return refuse(&format!("is no address: {error}")),
-        };
-        let host_is_option = url.host_str().is_some_and(|host| host.starts_with('-'));
-        if host_is_option || url.username().starts_with('-') {
-            return refuse("has a host or user that begins with a dash");
-        }
-        match url.scheme() {
-            "file" => match url.to_file_path() {
-                Ok(path) => Ok(RepositoryAddress { place: Place::Local(path) }),
-                Err(()) => refuse("is a file: address with a host or without an absolute path"),
-            },
-            "https" | "http" | "ssh" if url.host_str().is_none_or(str::is_empty) => {
-                refuse("has no host")
-            }
-            "https" | "http" | "ssh" => Ok(RepositoryAddress { place: Place::Remote { url } }),
-            _ => refuse("has a scheme other than https, ssh and file"),
-        }
-    }
-}
-
-impl fmt::Display for RepositoryAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.place {
-            Place::Local(path) => write!(f, "file://{}", path.display()),
-            Place::Remote { url } => {
-                let mut shown = url.clone();
-                let _ = shown.set_password(None);
-                if shown.scheme() != "ssh" {
-                    let _ = shown.set_username("");
-                }
-                f.write_str(shown.as_str())
-            }
-        }
-    }
-}
-
-impl fmt::Debug for RepositoryAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RepositoryAddress({self})")
-    }
-}
-
-impl Serialize for RepositoryAddress {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
     }
 }
 
