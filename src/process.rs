@@ -3,6 +3,11 @@
 //! Each child gets its own process group, a cleared environment with named additions, a time limit and a
 //! cap on what it may print. Whatever goes wrong, the whole group is gone afterwards.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "this is the one door to other programs, and it says what of the environment they see"
+)]
+
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -161,7 +166,6 @@ impl Invocation {
         }
     }
 
-    #[expect(clippy::disallowed_methods, reason = "this is the one door to other programs")]
     fn command(&self) -> tokio::process::Command {
         let mut command = tokio::process::Command::new(&self.program);
         command

@@ -34,7 +34,7 @@ pub enum Decision {
     /// This is to be published.
     Sync(Box<VerifiedTip>),
     /// Nothing has changed since the last publication.
-    UpToDate(UpToDate),
+    UpToDate(Box<UpToDate>),
     /// The branch is not the bot's business.
     NotForUs(NotForUs),
     /// A person must act.
@@ -190,7 +190,8 @@ fn conclude(
     let last_tag = branch.published.as_ref().map(|published| &published.publication.release_tag);
     check_not_moved(last_tag.map(|(name, object)| (name, object)), published_tag_now.as_ref())?;
     if let Some(published) = already_published(&branch, &tip, &release.chosen.tag) {
-        return Ok(Decision::UpToDate(UpToDate { published: published.clone(), warnings }));
+        let up_to_date = UpToDate { published: published.clone(), warnings };
+        return Ok(Decision::UpToDate(Box::new(up_to_date)));
     }
     let spec = spec?;
     let ordered =

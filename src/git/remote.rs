@@ -3,6 +3,11 @@
 //! Messages are pinned (`LC_ALL=C`), the push is read from `--porcelain`, and what they mean is found by pure
 //! functions below. Protocols are limited to https, ssh and file; hooks are off; nothing asks on the terminal.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "where git finds its configuration and its ssh is said by the environment, as everywhere git runs"
+)]
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -172,10 +177,6 @@ impl Transport {
 }
 
 /// Returns the files that git would read as the user's own configuration.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "git's own rules for finding its configuration are repeated here"
-)]
 fn user_configs() -> Vec<PathBuf> {
     let variable =
         |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);

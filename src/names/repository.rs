@@ -202,7 +202,6 @@ mod tests {
             "https://h/a b",
             "https://h/x\n",
             "file://host/x",
-            "javascript:1",
         ];
         for text in table {
             assert!(text.parse::<RepositoryAddress>().is_err(), "{text:?}");
