@@ -8,6 +8,7 @@ mod layouts;
 mod properties;
 mod refusals;
 mod rpm;
+mod tool;
 mod versions;
 
 use jiff::civil::date;
