@@ -158,21 +158,32 @@ fn without_tests(text: &str) -> &str {
     text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default()
 }
 
-/// Tells whether a file below `src` holds nothing but tests.
-fn is_test_file(shown: &str) -> bool {
-    let name = shown.rsplit('/').next().unwrap_or_default();
-    let stem = name.strip_suffix(".rs").unwrap_or(name);
-    shown.contains("/tests/") || stem.ends_with("tests") || ["testing", "oracle"].contains(&stem)
+/// Returns the paths, without their ending, of the modules that a file declares for tests alone.
+fn test_modules(shown: &str, text: &str) -> Vec<String> {
+    let stem = shown.strip_suffix(".rs").unwrap_or(shown);
+    let is_front = ["/mod", "/lib", "/main"].iter().any(|front| stem.ends_with(front));
+    let folder = match is_front {
+        true => stem.rsplit_once('/').map_or("", |(folder, _)| folder),
+        false => stem,
+    };
+    let after = text.split("#[cfg(test)]\n").skip(1).filter_map(|rest| rest.lines().next());
+    let names = after.filter_map(|line| line.split_once("mod ")?.1.strip_suffix(';'));
+    names.map(|name| format!("{folder}/{name}")).collect()
 }
 
 /// Returns path and code of every file below `src` that is built into the program.
 fn program_files() -> Vec<(String, String)> {
     let files = rust_files(&root().join("src"));
     let shown = files.iter().map(|file| file.strip_prefix(root()).unwrap().to_string_lossy());
-    let program = shown.filter(|shown| !is_test_file(shown));
-    program
-        .map(|shown| (shown.to_string(), without_tests(&read(&shown)).to_owned()))
-        .collect()
+    let all: Vec<(String, String)> = shown.map(|path| (path.to_string(), read(&path))).collect();
+    let tests: Vec<String> =
+        all.iter().flat_map(|(shown, text)| test_modules(shown, text)).collect();
+    let is_test = |shown: &str| {
+        let below = |module: &String| shown.strip_prefix(module.as_str()).map(str::to_owned);
+        tests.iter().filter_map(below).any(|rest| rest == ".rs" || rest.starts_with('/'))
+    };
+    let program = all.into_iter().filter(|(shown, _)| !is_test(shown));
+    program.map(|(shown, text)| (shown, without_tests(&text).to_owned())).collect()
 }
 
 /// Returns the modules that a line of code imports from this crate.
@@ -256,18 +267,19 @@ fn codes(code: &str) -> Vec<&str> {
     let asked_for = CODE_COMES_AFTER.iter().flat_map(|opening| {
         code.match_indices(opening).filter_map(|(at, found)| literal(&code[at + found.len()..]))
     });
-    let values = ["=> ", "=> (", "{", ": ", "= "].into_iter().flat_map(|before| {
+    let ends = [("=> ", ",};"), ("=> (", ","), ("{", "}"), (": ", ",}"), ("= ", ";")];
+    let values = ends.into_iter().flat_map(|(before, ends)| {
         let places = code.match_indices(before).map(|(at, found)| &code[at + found.len()..]);
-        places.filter_map(|rest| {
+        places.filter_map(move |rest| {
             let text = literal(rest).filter(|text| text.contains('-'))?;
             let after = &rest.trim_start()[text.len() + 2..];
-            after.trim_start().starts_with([',', ';', '}']).then_some(text)
+            after.trim_start().starts_with(|c| ends.contains(c)).then_some(text)
         })
     });
     asked_for.chain(values).filter(|text| is_kebab(text)).collect()
 }
 
-/// Dashed words in the code that are no codes.
+/// Dashed words in the code that are no codes: a format of the JSON Schema.
 const NO_CODES: [&str; 1] = ["openpgp-fingerprint"];
 
 #[test]
