@@ -1,4 +1,54 @@
 //! Lockkeeper opens the gate between source-git and dist-git.
+//!
+//! The map: one sentence for each module, in the order that data flows. `docs/architecture.md` tells the same as
+//! a story, with who may import whom.
+//!
+//! ```text
+//! bytes -> trigger -> Target -> observe -> Facts -> decide -> VerifiedTip -> populate -> PopulatedTree
+//!       -> land -> LandedCommit -> report -> words
+//! ```
+//!
+//! **From arguments to words**
+//!
+//! - [`cli`] reads arguments, clock and environment, runs one command and returns its exit code.
+//! - [`trigger`] turns what came from outside into a [`trigger::Target`]: *look at this branch*, never *do this*.
+//! - [`sync`] tells the story of one dist-git branch on one page.
+//! - [`observe`] reads what is true now at both ends and decides nothing.
+//! - [`ledger`] reads what a dist-git branch says of its own state: config, certificates, last publication, floor.
+//! - [`gate`] gives the verdict on a signed object, without git, clock or network.
+//! - [`version`] chooses the release tag, the version and the release number.
+//! - [`decide`] draws the conclusion from the facts; only it makes a [`decide::VerifiedTip`].
+//! - [`populate`] makes the dist-git tree of a verified tip and proves it; only it makes a [`populate::PopulatedTree`].
+//! - [`spec`] edits a spec file and keeps every byte that it does not edit.
+//! - [`land`] uploads, signs one commit and pushes it with a lease; only it makes a [`land::LandedCommit`].
+//! - [`lookaside`] keeps archives in a folder, or at a server that speaks dist-git's upload protocol.
+//! - [`report`] puts the outcome into words, JSON and an exit code.
+//!
+//! **What they speak of**
+//!
+//! - [`names`] holds the names of things: parsed or refused, then trusted.
+//! - [`outcome`] sorts what went wrong by whose move is next.
+//! - [`config`] reads the branch config, `source-git.yaml`: what the file may say, and what we may rely on.
+//! - [`trailers`] reads the `Key: value` lines at the end of a commit message.
+//! - [`publication`] writes and reads the trailers by which the bot's own commits say what they published.
+//! - [`signer_id`] names the key that made a good signature.
+//! - [`bot_key`] is the bot's own secret key, OpenPGP or SSH.
+//! - [`bot_certs`] tells by the bot's public keys which dist-git commits are its own.
+//! - [`digest`] computes and compares the hashes that `sources` and the lookaside cache know.
+//! - `words` writes dates for people.
+//!
+//! **The walls: one room for each outside world**
+//!
+//! - [`git`] is the only room that names gix or runs `git`.
+//! - [`openpgp`] is the only room that names sequoia.
+//! - [`ssh`] is the only room that names ssh-key.
+//! - [`http`] holds what the HTTP clients share: timeouts, retries, bodies that are hashed while they are written.
+//! - [`process`] is the only room that starts other programs.
+//!
+//! **Beside the way**
+//!
+//! - [`demo`] makes a small world in one folder and plays the main job in it.
+//! - [`init_spec`] drafts a first spec for a package that has none; no command calls it in this version.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(

@@ -105,3 +105,240 @@ fn the_licence_texts_are_those_that_the_manifest_names() {
     assert!(read("LICENSE-MIT").starts_with("MIT License"));
     assert!(read("LICENSE-APACHE").contains("Version 2.0, January 2004"));
 }
+
+/// The modules, each after all that it may import: `pub mod` lines of `src/lib.rs`, lowest first.
+const ORDER: [&str; 30] = [
+    "names",
+    "outcome",
+    "words",
+    "process",
+    "trailers",
+    "digest",
+    "signer_id",
+    "publication",
+    "trigger",
+    "git",
+    "openpgp",
+    "ssh",
+    "http",
+    "config",
+    "bot_key",
+    "gate",
+    "bot_certs",
+    "lookaside",
+    "spec",
+    "version",
+    "ledger",
+    "observe",
+    "decide",
+    "populate",
+    "land",
+    "report",
+    "sync",
+    "init_spec",
+    "demo",
+    "cli",
+];
+
+/// Imports that point back, each explained in `docs/architecture.md`.
+const POINTING_BACK: [(&str, &str); 1] = [("ledger", "populate")];
+
+/// Returns the modules that `src/lib.rs` declares.
+fn modules() -> Vec<String> {
+    let text = read("src/lib.rs");
+    let named = text.lines().filter_map(|line| {
+        let line = line.strip_prefix("pub ").unwrap_or(line);
+        line.strip_prefix("mod ")?.strip_suffix(';').map(str::to_owned)
+    });
+    named.collect()
+}
+
+/// Returns a file's code without its tests at the end.
+fn without_tests(text: &str) -> &str {
+    text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default()
+}
+
+/// Returns the paths, without their ending, of the modules that a file declares for tests alone.
+fn test_modules(shown: &str, text: &str) -> Vec<String> {
+    let stem = shown.strip_suffix(".rs").unwrap_or(shown);
+    let is_front = ["/mod", "/lib", "/main"].iter().any(|front| stem.ends_with(front));
+    let folder = match is_front {
+        true => stem.rsplit_once('/').map_or("", |(folder, _)| folder),
+        false => stem,
+    };
+    let after = text.split("#[cfg(test)]\n").skip(1).filter_map(|rest| rest.lines().next());
+    let names = after.filter_map(|line| line.split_once("mod ")?.1.strip_suffix(';'));
+    names.map(|name| format!("{folder}/{name}")).collect()
+}
+
+/// Returns path and code of every file below `src` that is built into the program.
+fn program_files() -> Vec<(String, String)> {
+    let files = rust_files(&root().join("src"));
+    let shown = files.iter().map(|file| file.strip_prefix(root()).unwrap().to_string_lossy());
+    let all: Vec<(String, String)> = shown.map(|path| (path.to_string(), read(&path))).collect();
+    let tests: Vec<String> =
+        all.iter().flat_map(|(shown, text)| test_modules(shown, text)).collect();
+    let is_test = |shown: &str| {
+        let below = |module: &String| shown.strip_prefix(module.as_str()).map(str::to_owned);
+        tests.iter().filter_map(below).any(|rest| rest == ".rs" || rest.starts_with('/'))
+    };
+    let program = all.into_iter().filter(|(shown, _)| !is_test(shown));
+    program.map(|(shown, text)| (shown, without_tests(&text).to_owned())).collect()
+}
+
+/// Returns the modules that a line of code imports from this crate.
+fn imported(line: &str) -> Vec<&str> {
+    let code = line.split("//").next().unwrap_or_default();
+    let after = code.match_indices("crate::").map(|(at, found)| &code[at + found.len()..]);
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let lists = after.flat_map(|rest| match rest.strip_prefix('{') {
+        Some(list) => list.split([',', '}']).map(str::trim).collect(),
+        None => vec![rest],
+    });
+    lists.map(|name| name.split(|c| !is_word(c)).next().unwrap_or_default()).collect()
+}
+
+#[test]
+fn every_module_has_its_sentence_on_the_map_and_in_the_architecture() {
+    let (map, architecture) = (read("src/lib.rs"), read("docs/architecture.md"));
+    for module in modules() {
+        let on_map = map.lines().any(|line| {
+            let item = line.strip_prefix("//! - ").unwrap_or_default();
+            item.starts_with(&format!("[`{module}`] ")) || item.starts_with(&format!("`{module}` "))
+        });
+        assert!(on_map, "src/lib.rs has no sentence for {module}");
+        assert!(
+            architecture.contains(&format!("`{module}`")),
+            "docs/architecture.md does not name {module}"
+        );
+    }
+}
+
+#[test]
+fn imports_point_one_way() {
+    let rank = |module: &str| ORDER.iter().position(|known| *known == module);
+    for module in modules() {
+        assert!(rank(&module).is_some(), "{module} has no place in ORDER");
+    }
+    for (shown, code) in program_files() {
+        let room = shown["src/".len()..].split('/').next().unwrap_or_default();
+        let room = room.strip_suffix(".rs").unwrap_or(room);
+        let Some(own_rank) = rank(room) else { continue };
+        for name in code.lines().flat_map(imported) {
+            let points_back = rank(name).is_some_and(|rank| rank > own_rank);
+            let is_known = POINTING_BACK.contains(&(room, name));
+            assert!(!points_back || is_known, "{shown} imports {name}, which comes after {room}");
+        }
+    }
+}
+
+/// What stands before a code where one is given to a refusal or a problem.
+const CODE_COMES_AFTER: [&str; 12] = [
+    "Refusal::new(",
+    "Refusal::config(",
+    "Problem::permanent(",
+    "Problem::temporary(",
+    "Found::new(",
+    "ConfigFaults::single(",
+    "rules::argument(",
+    "refuse(",
+    "illegal(",
+    "NotForUs::Retired => (",
+    "Code(",
+    "code(",
+];
+
+/// Returns the text literal that a piece of code begins with.
+fn literal(code: &str) -> Option<&str> {
+    code.trim_start().strip_prefix('"')?.split('"').next()
+}
+
+fn is_kebab(text: &str) -> bool {
+    let is_word = |word: &str| {
+        let mut letters = word.bytes();
+        !word.is_empty() && letters.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+    };
+    text.split('-').all(is_word)
+}
+
+/// Returns the codes in a file: where one is asked for, and dashed words that are the value of a match arm, a
+/// field or a constant.
+fn codes(code: &str) -> Vec<&str> {
+    let asked_for = CODE_COMES_AFTER.iter().flat_map(|opening| {
+        code.match_indices(opening).filter_map(|(at, found)| literal(&code[at + found.len()..]))
+    });
+    let ends = [("=> ", ",};"), ("=> (", ","), ("{", "}"), (": ", ",}"), ("= ", ";")];
+    let values = ends.into_iter().flat_map(|(before, ends)| {
+        let places = code.match_indices(before).map(|(at, found)| &code[at + found.len()..]);
+        places.filter_map(move |rest| {
+            let text = literal(rest).filter(|text| text.contains('-'))?;
+            let after = &rest.trim_start()[text.len() + 2..];
+            after.trim_start().starts_with(|c| ends.contains(c)).then_some(text)
+        })
+    });
+    asked_for.chain(values).filter(|text| is_kebab(text)).collect()
+}
+
+/// Dashed words in the code that are no codes: a format of the JSON Schema.
+const NO_CODES: [&str; 1] = ["openpgp-fingerprint"];
+
+#[test]
+fn every_code_is_explained() {
+    let pages = ["docs/verdicts.md", "docs/config.md", "docs/exit-codes.md"].map(read);
+    let (mut count, mut unexplained) = (0, Vec::new());
+    for (shown, code) in program_files() {
+        for code in codes(&code).into_iter().filter(|code| !NO_CODES.contains(code)) {
+            count += 1;
+            if !pages.iter().any(|page| page.contains(&format!("`{code}`"))) {
+                unexplained.push(format!("{code} ({shown})"));
+            }
+        }
+    }
+    assert!(count > 200, "only {count} codes were found: this test no longer sees them");
+    assert!(unexplained.is_empty(), "on no page of docs/: {}", unexplained.join(", "));
+}
+
+#[test]
+fn no_page_explains_a_code_that_nothing_gives() {
+    let given: Vec<String> = program_files()
+        .iter()
+        .flat_map(|(_, code)| codes(code).into_iter().map(str::to_owned).collect::<Vec<_>>())
+        .collect();
+    let page = read("docs/exit-codes.md");
+    let (_, tables) = page.split_once("## Every code").expect("the page has this heading");
+    let rows = tables.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    for code in rows.filter(|text| text.contains('-') && is_kebab(text)) {
+        assert!(given.iter().any(|given| given == code), "docs/exit-codes.md explains {code}");
+    }
+}
+
+#[test]
+fn codes_are_found_where_they_are_given() {
+    let given =
+        "Refusal::new(\n  \"a-b\", x); Problem::permanent(\"c\", y); X => \"d-e\", { f: \"g-h\" }";
+    let mut found = codes(given);
+    found.sort_unstable();
+    assert_eq!(found, ["a-b", "c", "d-e", "g-h"]);
+    assert!(codes("Some(\"a-b\"), \"c-d\" | \"e-f\" => 1, f(\"Not kebab\", 1)").is_empty());
+}
+
+/// Returns the targets of a page's links.
+fn links(page: &str) -> Vec<&str> {
+    page.split("](").skip(1).filter_map(|rest| rest.split(')').next()).collect()
+}
+
+#[test]
+fn links_between_pages_lead_somewhere() {
+    let entries =
+        std::fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let pages = entries.filter(|path| path.extension().is_some_and(|end| end == "md"));
+    let at_root = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(|name| root().join(name));
+    for page in pages.chain(at_root) {
+        let text = std::fs::read_to_string(&page).unwrap();
+        for link in links(&text).into_iter().filter(|link| !link.contains("://")) {
+            let file = link.split('#').next().unwrap_or_default();
+            let there = file.is_empty() || page.parent().unwrap().join(file).exists();
+            assert!(there, "{} links to {link}, which is not there", page.display());
+        }
+    }
+}
