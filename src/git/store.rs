@@ -59,34 +59,39 @@ impl Store {
     pub fn objects(&self) -> Objects {
         let mut repository = self.repository.to_thread_local();
         repository.object_cache_size_if_unset(32 * 1024 * 1024);
-        Objects { repository, trust: self.trust, known: Known::WrittenAgain }
+        Objects { repository, trust: self.trust, known: Known::WrittenAgain, _folder: None }
     }
 
     /// Returns access whose writes stay in memory and go with it: for proofs that leave no trace.
     pub fn scratch(&self) -> Objects {
         let Objects { repository, trust, .. } = self.objects();
         let repository = repository.with_object_memory();
-        Objects { repository, trust, known: Known::NotWrittenAgain }
+        Objects { repository, trust, known: Known::NotWrittenAgain, _folder: None }
     }
 
-    /// Returns access whose writes go to a new repository at `folder`, with this one's objects beside them: for
-    /// proofs that may write more than memory holds.
+    /// Returns access whose writes go to a new repository below `work`, with this one's objects beside them, and
+    /// go with it: for proofs that may write more than memory holds.
     ///
     /// # Errors
     /// Fails where the folder cannot be written.
-    pub fn scratch_in(&self, folder: &Path) -> Result<Objects> {
+    pub fn scratch_in(&self, work: &Path) -> Result<Objects> {
+        let failed = |error: std::io::Error| {
+            let words = format!("cannot write below {}: {error}", work.display());
+            Problem::permanent("repository-not-made", words).because(error)
+        };
+        let scratch = tempfile::Builder::new().prefix("objects-").tempdir_in(work);
+        let scratch = scratch.map_err(failed)?;
+        let folder = scratch.path();
         Store::init_bare(folder)?;
         let beside = self.repository.to_thread_local().objects.store_ref().path().to_path_buf();
         let beside = std::path::absolute(&beside).unwrap_or(beside);
         let line = [beside.as_os_str().as_encoded_bytes(), b"\n"].concat();
-        std::fs::write(folder.join("objects/info/alternates"), line).map_err(|error| {
-            let words = format!("cannot write to {}: {error}", folder.display());
-            Problem::permanent("repository-not-made", words).because(error)
-        })?;
+        std::fs::write(folder.join("objects/info/alternates"), line).map_err(failed)?;
         let Objects { mut repository, .. } = Store::open(folder, self.trust)?.objects();
         // What is not found is new: nobody else writes here, so nothing is to be looked for again.
         repository.objects.refresh_never();
-        Ok(Objects { repository, trust: self.trust, known: Known::NotWrittenAgain })
+        let (trust, known) = (self.trust, Known::NotWrittenAgain);
+        Ok(Objects { repository, trust, known, _folder: Some(scratch) })
     }
 
     /// Returns this thread's access for reading many objects once each, as an archive does: without
@@ -94,7 +99,7 @@ impl Store {
     pub fn objects_once(&self) -> Objects {
         let mut repository = self.repository.to_thread_local();
         repository.object_cache_size(0);
-        Objects { repository, trust: self.trust, known: Known::WrittenAgain }
+        Objects { repository, trust: self.trust, known: Known::WrittenAgain, _folder: None }
     }
 
     /// Returns the folder that holds the repository's data (`.git`, or the bare repository itself).
@@ -245,6 +250,8 @@ pub struct Objects {
     pub(super) repository: gix::Repository,
     trust: Trust,
     known: Known,
+    /// Where a scratch repository lies; gone with the last that uses it.
+    _folder: Option<tempfile::TempDir>,
 }
 
 /// What becomes of a write whose object is there already.

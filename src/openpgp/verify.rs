@@ -109,7 +109,12 @@ impl Keyring {
     pub fn verify_when_signed(&self, armour: &[u8], payload: &[u8]) -> Result<Good, Refusal> {
         let signature = read(armour)?;
         let signed_at = check_form(&signature)?;
-        self.verify_at(&signature, Payload::Bytes(payload), signed_at, Moment::WhenSigned(signed_at))
+        self.verify_at(
+            &signature,
+            Payload::Bytes(payload),
+            signed_at,
+            Moment::WhenSigned(signed_at),
+        )
     }
 
     /// Judges a detached signature, armoured or binary, over what `content` gives: a released tarball, which is
