@@ -76,6 +76,7 @@ pub mod openpgp;
 pub mod outcome;
 pub mod populate;
 pub mod process;
+pub mod prove;
 pub mod publication;
 pub mod report;
 pub mod signer_id;

@@ -15,7 +15,10 @@ use crate::decide::{Decision, NotForUs, Order, Rules, VerifiedTip, decide};
 use crate::land::{Harbour, Landing, land, lease_lost_too_often};
 use crate::observe::{Lookout, Observed, Scene, observe};
 use crate::outcome::{Code, Result};
-use crate::populate::{Draft, Sources, populate};
+use crate::populate::identity::Method;
+use crate::populate::upstream::obtain::{Releases, obtain};
+use crate::populate::{Draft, PopulatedTree, Provisions, Sources, populate};
+use crate::prove::prove;
 use crate::report::{ArchiveLine, Outcome, Reason, Report};
 use crate::trigger::Target;
 
@@ -30,6 +33,10 @@ pub struct World<'a> {
     pub rules: Rules,
     /// A folder for archives on their way, gone after the run.
     pub work: &'a Path,
+    /// Where released tarballs come from.
+    pub releases: Releases<'a>,
+    /// How tree identity is to be proved.
+    pub method: Method,
 }
 
 /// Brings one dist-git branch up to its source, and says what came of it.
@@ -59,10 +66,7 @@ async fn attempt(
     report: &mut Report,
 ) -> Result<Step> {
     let Some((tip, scene)) = look(target, world, report).await? else { return Ok(Step::Done) };
-    let started = Instant::now();
-    let tree = populate(tip, &scene, world.work, Sources::Required)?;
-    describe_draft(report, tree.order(), tree.draft());
-    note_time(report, "populate", started);
+    let tree = populated(tip, &scene, world, Sources::Required, report).await?;
     let started = Instant::now();
     let landing = land(&tree, &scene.dist_git, harbour).await?;
     note_time(report, "land", started);
@@ -86,10 +90,7 @@ pub async fn preview(target: &Target, world: &World<'_>, output: &Path) -> Repor
     let mut report = Report::new(Some(target), Outcome::Previewed);
     let done: Result<()> = async {
         let Some((tip, scene)) = look(target, world, &mut report).await? else { return Ok(()) };
-        let started = Instant::now();
-        let tree = populate(tip, &scene, world.work, Sources::Optional)?;
-        describe_draft(&mut report, tree.order(), tree.draft());
-        note_time(&mut report, "populate", started);
+        let tree = populated(tip, &scene, world, Sources::Optional, &mut report).await?;
         tree.draft().write_out(&scene.dist_git.store.objects(), output)?;
         report.outcome = Outcome::Previewed;
         Ok(())
@@ -145,8 +146,31 @@ async fn look(
     }
 }
 
-/// Fills in what a draft says; the caller sets the outcome.
-pub fn describe_draft(report: &mut Report, order: &Order, draft: &Draft) {
+/// Brings what upstream released, populates, and proves.
+async fn populated(
+    tip: VerifiedTip,
+    scene: &Scene,
+    world: &World<'_>,
+    sources: Sources,
+    report: &mut Report,
+) -> Result<PopulatedTree> {
+    let started = Instant::now();
+    let release = obtain(tip.order(), &scene.dist_git, &world.releases, world.work).await?;
+    note_time(report, "obtain", started);
+    let started = Instant::now();
+    let provisions = Provisions { work: world.work, release, sources, method: world.method };
+    let tree = populate(tip, scene, &provisions)?;
+    describe_draft(report, tree.order(), tree.draft(), Method::Git);
+    note_time(report, "populate", started);
+    let started = Instant::now();
+    let method = prove(tree.order(), tree.draft(), &scene.dist_git, world.work).await?;
+    describe_draft(report, tree.order(), tree.draft(), method);
+    note_time(report, "prove", started);
+    Ok(tree)
+}
+
+/// Fills in what a draft says, and by which method it was proved; the caller sets the outcome.
+pub fn describe_draft(report: &mut Report, order: &Order, draft: &Draft, method: Method) {
     report.source_commit = Some(order.source_commit.id);
     report.release_tag = Some(order.release.tag.name.clone());
     report.version = Some(order.plan.evr.version.clone());
@@ -163,7 +187,7 @@ pub fn describe_draft(report: &mut Report, order: &Order, draft: &Draft) {
             size: archive.size,
         })
         .collect();
-    report.identity = Some(draft.identity.to_json());
+    report.identity = Some(draft.identity.to_json(method));
     report.warnings = order.warnings.iter().chain(&draft.notes).cloned().collect();
 }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::sync::write_json;
-use super::world::{Surroundings, TrustFlags, output_folder, read, working_folder};
+use super::world::{ContentFlags, Surroundings, TrustFlags, output_folder, read, working_folder};
 use super::{Format, print};
 use crate::bot_certs::BotCerts;
 use crate::bot_key::BotKey;
@@ -19,7 +19,10 @@ use crate::names::PackageName;
 use crate::observe::{self, Asked, DistGit};
 use crate::openpgp::Certificates;
 use crate::outcome::{Refusal, Result};
-use crate::populate::{Sources, draft};
+use crate::populate::identity::Method;
+use crate::populate::upstream::obtain::obtain;
+use crate::populate::{Provisions, Sources, draft};
+use crate::prove::prove;
 use crate::report::{Exit, Outcome, Report};
 use crate::sync::describe_draft;
 use crate::trigger::Target;
@@ -50,6 +53,8 @@ pub struct Arguments {
     key: Option<PathBuf>,
     #[command(flatten)]
     trust: TrustFlags,
+    #[command(flatten)]
+    content: ContentFlags,
     /// Where to leave the result: dist-git/, lookaside/ and populate.json.
     #[arg(long, value_name = "DIR")]
     output: PathBuf,
@@ -118,8 +123,15 @@ async fn populated(
     }
     let rules = Rules { accept_rewrite: true, dist: arguments.trust.dist.clone() };
     let order = decide::order(ordered, &rules)?;
-    let draft = draft(&order, &store, &dist_git, surroundings.work(), Sources::Optional)?;
-    describe_draft(report, &order, &draft);
+    let releases = surroundings.releases(&arguments.content, None)?;
+    let work = surroundings.work();
+    let release = obtain(&order, &dist_git, &releases, work).await?;
+    let method = arguments.content.method();
+    let provisions = Provisions { work, release, sources: Sources::Optional, method };
+    let draft = draft(&order, &store, &dist_git, &provisions)?;
+    describe_draft(report, &order, &draft, Method::Git);
+    let method = prove(&order, &draft, &dist_git, work).await?;
+    describe_draft(report, &order, &draft, method);
     draft.write_out(&dist_git.store.objects(), &arguments.output)
 }
 

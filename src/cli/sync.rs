@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::world::{
-    KeyFlags, LookasideFlags, Surroundings, TargetFlags, TrustFlags, output_folder, read,
+    ContentFlags, KeyFlags, LookasideFlags, Surroundings, TargetFlags, TrustFlags, output_folder,
+    read,
 };
 use super::{Format, print};
 use crate::bot_certs::BotCerts;
@@ -25,6 +26,8 @@ pub struct Arguments {
     lookaside: LookasideFlags,
     #[command(flatten)]
     trust: TrustFlags,
+    #[command(flatten)]
+    content: ContentFlags,
 }
 
 /// Arguments of `preview`.
@@ -37,6 +40,8 @@ pub struct PreviewArguments {
     key: Option<PathBuf>,
     #[command(flatten)]
     trust: TrustFlags,
+    #[command(flatten)]
+    content: ContentFlags,
     /// Where to leave the result: dist-git/, lookaside/ and preview.json.
     #[arg(long, value_name = "DIR")]
     output: PathBuf,
@@ -64,7 +69,8 @@ async fn sync(arguments: &Arguments) -> Result<Report> {
         signer: &signer,
         now: surroundings.now,
     };
-    Ok(crate::sync::sync(&target, &surroundings.world(), &harbour).await)
+    let world = surroundings.world(&arguments.content, Some(&lookaside))?;
+    Ok(crate::sync::sync(&target, &world, &harbour).await)
 }
 
 /// Runs `preview`.
@@ -82,8 +88,9 @@ async fn previewed(arguments: &PreviewArguments) -> Result<Report> {
         None => None,
     };
     let surroundings = Surroundings::new(&arguments.trust, own)?;
+    let world = surroundings.world(&arguments.content, None)?;
     output_folder(&arguments.output)?;
-    let report = crate::sync::preview(&target, &surroundings.world(), &arguments.output).await;
+    let report = crate::sync::preview(&target, &world, &arguments.output).await;
     write_json(&report, &arguments.output.join("preview.json"))?;
     Ok(report)
 }

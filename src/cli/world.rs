@@ -15,6 +15,10 @@ use crate::ledger::Trusted;
 use crate::lookaside::{HttpOptions, Lookaside};
 use crate::observe::Lookout;
 use crate::outcome::{Problem, Refusal, Result};
+use crate::populate::identity::Method;
+use crate::populate::upstream::download;
+use crate::populate::upstream::network::Reach;
+use crate::populate::upstream::obtain::Releases;
 use crate::sync::World;
 use crate::trigger::Target;
 
@@ -51,6 +55,50 @@ pub struct TrustFlags {
     /// Takes a rewound or rewritten source branch as it is, once.
     #[arg(long)]
     pub accept_rewrite: bool,
+}
+
+/// Where released tarballs come from, and how the tree is proved.
+#[derive(Debug, Args)]
+pub struct ContentFlags {
+    /// A folder of released tarballs (and their signatures) at hand; they win over downloading.
+    #[arg(long, value_name = "DIR")]
+    pub upstream: Option<PathBuf>,
+    /// How tree identity is proved: in git terms, or by running %prep in a sandbox too.
+    #[arg(long, value_name = "METHOD", default_value = "git")]
+    pub prove: ProveBy,
+}
+
+/// How tree identity is proved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum ProveBy {
+    /// In git terms.
+    Git,
+    /// By rpm too, in a sandbox.
+    Rpm,
+}
+
+impl ContentFlags {
+    /// Returns the folder of tarballs.
+    ///
+    /// # Errors
+    /// Refuses (exit code 2) a path that is no folder.
+    pub fn folder(&self) -> Result<Option<&Path>> {
+        match self.upstream.as_deref() {
+            Some(path) if !path.is_dir() => {
+                let words = format!("--upstream {} is no folder", path.display());
+                Err(Refusal::config("upstream-no-folder", words).into())
+            }
+            folder => Ok(folder),
+        }
+    }
+
+    /// Returns how tree identity is to be proved.
+    pub fn method(&self) -> Method {
+        match self.prove {
+            ProveBy::Git => Method::Git,
+            ProveBy::Rpm => Method::Rpm,
+        }
+    }
 }
 
 /// The bot's key.
@@ -159,8 +207,39 @@ impl Surroundings {
     }
 
     /// Returns the world of a run.
-    pub fn world(&self) -> World<'_> {
-        World { lookout: self.lookout(), rules: self.rules.clone(), work: self.work.path() }
+    ///
+    /// # Errors
+    /// As [`ContentFlags::folder`].
+    pub fn world<'a>(
+        &'a self,
+        content: &'a ContentFlags,
+        lookaside: Option<&'a Lookaside>,
+    ) -> Result<World<'a>> {
+        Ok(World {
+            lookout: self.lookout(),
+            rules: self.rules.clone(),
+            work: self.work.path(),
+            releases: self.releases(content, lookaside)?,
+            method: content.method(),
+        })
+    }
+
+    /// Returns where released tarballs come from.
+    ///
+    /// # Errors
+    /// As [`ContentFlags::folder`].
+    pub fn releases<'a>(
+        &'a self,
+        content: &'a ContentFlags,
+        lookaside: Option<&'a Lookaside>,
+    ) -> Result<Releases<'a>> {
+        Ok(Releases {
+            folder: content.folder()?,
+            downloads: download::Rules::new(Reach::public()),
+            lookaside,
+            keyring: &self.keyring,
+            now: self.now,
+        })
     }
 
     /// Returns how to look.

@@ -3,7 +3,7 @@
 //! A key that is silently not acted on would be worse than a refusal: someone who asks for a container
 //! would get something else. Each row goes when its mechanism comes.
 
-use super::{BranchConfig, BuildSystem, Delivery, Mechanism};
+use super::{BranchConfig, BuildSystem, Delivery};
 use crate::outcome::Refusal;
 
 /// A key, and whether a config asks for what is lacking.
@@ -19,11 +19,6 @@ pub(super) const LACKING: &[Lacking] = &[
         key: "population.container",
         is_asked_for: |config| config.population.container.is_some(),
         instead: "use a built-in population.mechanism",
-    },
-    Lacking {
-        key: "population.mechanism: upstream-tarball",
-        is_asked_for: |config| config.population.mechanism == Mechanism::UpstreamTarball,
-        instead: "use archive or tag-archive",
     },
     Lacking {
         key: "spec.command",

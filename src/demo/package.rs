@@ -14,6 +14,10 @@ use crate::lookaside::{HttpOptions, Lookaside};
 use crate::names::ObjectId;
 use crate::observe::Lookout;
 use crate::outcome::Result;
+use crate::populate::identity::Method;
+use crate::populate::upstream::download;
+use crate::populate::upstream::network::Reach;
+use crate::populate::upstream::obtain::Releases;
 use crate::report::Report;
 use crate::sync::{World, sync};
 use crate::trigger::Target;
@@ -115,6 +119,14 @@ impl Package {
             },
             rules: Rules { accept_rewrite: false, dist: Some(".fc44".to_owned()) },
             work: &work,
+            releases: Releases {
+                folder: None,
+                downloads: download::Rules::new(Reach::public()),
+                lookaside: Some(&lookaside),
+                keyring: &[],
+                now,
+            },
+            method: Method::Git,
         };
         let harbour = Harbour {
             lookaside: &lookaside,

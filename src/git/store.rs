@@ -63,13 +63,39 @@ impl Store {
     pub fn objects(&self) -> Objects {
         let mut repository = self.repository.to_thread_local();
         repository.object_cache_size_if_unset(32 * 1024 * 1024);
-        Objects { repository, trust: self.trust }
+        Objects { repository, trust: self.trust, known: Known::WrittenAgain, _folder: None }
     }
 
     /// Returns access whose writes stay in memory and go with it: for proofs that leave no trace.
     pub fn scratch(&self) -> Objects {
-        let Objects { repository, trust } = self.objects();
-        Objects { repository: repository.with_object_memory(), trust }
+        let Objects { repository, trust, .. } = self.objects();
+        let repository = repository.with_object_memory();
+        Objects { repository, trust, known: Known::NotWrittenAgain, _folder: None }
+    }
+
+    /// Returns access whose writes go to a new repository below `work`, with this one's objects beside them, and
+    /// go with it: for proofs that may write more than memory holds.
+    ///
+    /// # Errors
+    /// Fails where the folder cannot be written.
+    pub fn scratch_in(&self, work: &Path) -> Result<Objects> {
+        let failed = |error: std::io::Error| {
+            let words = format!("cannot write below {}: {error}", work.display());
+            Problem::permanent("repository-not-made", words).because(error)
+        };
+        let scratch = tempfile::Builder::new().prefix("objects-").tempdir_in(work);
+        let scratch = scratch.map_err(failed)?;
+        let folder = scratch.path();
+        Store::init_bare(folder)?;
+        let beside = self.repository.to_thread_local().objects.store_ref().path().to_path_buf();
+        let beside = std::path::absolute(&beside).unwrap_or(beside);
+        let line = [beside.as_os_str().as_encoded_bytes(), b"\n"].concat();
+        std::fs::write(folder.join("objects/info/alternates"), line).map_err(failed)?;
+        let Objects { mut repository, .. } = Store::open(folder, self.trust)?.objects();
+        // What is not found is new: nobody else writes here, so nothing is to be looked for again.
+        repository.objects.refresh_never();
+        let (trust, known) = (self.trust, Known::NotWrittenAgain);
+        Ok(Objects { repository, trust, known, _folder: Some(scratch) })
     }
 
     /// Returns this thread's access for reading many objects once each, as an archive does: without
@@ -78,7 +104,7 @@ impl Store {
         let mut repository = self.repository.to_thread_local();
         repository.object_cache_size(0);
         repository.objects.set_pack_cache(|| Box::new(DeltaBases::new(DELTA_BASES_LIMIT)));
-        Objects { repository, trust: self.trust }
+        Objects { repository, trust: self.trust, known: Known::WrittenAgain, _folder: None }
     }
 
     /// Returns the folder that holds the repository's data (`.git`, or the bare repository itself).
@@ -228,6 +254,18 @@ pub struct TreeEntry {
 pub struct Objects {
     pub(super) repository: gix::Repository,
     trust: Trust,
+    known: Known,
+    /// Where a scratch repository lies; gone with the last that uses it.
+    _folder: Option<tempfile::TempDir>,
+}
+
+/// What becomes of a write whose object is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Known {
+    /// It is written all the same: gix's own way, without a look.
+    WrittenAgain,
+    /// Nothing: most files of a released tarball are those of its tag.
+    NotWrittenAgain,
 }
 
 impl Objects {
@@ -336,6 +374,12 @@ impl Objects {
     /// # Errors
     /// Fails where the repository cannot be written.
     pub fn write(&self, kind: Kind, data: &[u8]) -> Result<ObjectId> {
+        if self.known == Known::NotWrittenAgain {
+            let id = Objects::hash(kind, data)?;
+            if self.has(&id) {
+                return Ok(id);
+            }
+        }
         let written = self.repository.objects.write_buf(kind_to_gix(kind), data);
         let id = written.map_err(|error| {
             Problem::permanent(

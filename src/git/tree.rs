@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use bstr::ByteSlice;
+use bstr::{BString, ByteSlice};
 
+use super::diff::Side;
 use super::store::{EntryMode, Kind, Objects, TreeEntry};
 use crate::names::ObjectId;
 use crate::outcome::{Problem, Result};
@@ -69,6 +70,25 @@ impl Objects {
             }
         }
         Ok(by_name.into_values().collect())
+    }
+
+    /// Returns every file, link and submodule below a tree, by path.
+    ///
+    /// # Errors
+    /// As [`Objects::tree`].
+    pub fn files(&self, tree: &ObjectId) -> Result<BTreeMap<BString, Side>> {
+        let mut files = BTreeMap::new();
+        let mut folders = vec![(BString::default(), *tree)];
+        while let Some((above, folder)) = folders.pop() {
+            for entry in self.tree(&folder)? {
+                let path = [&above[..], &entry.name[..]].concat();
+                match entry.mode {
+                    EntryMode::Tree => folders.push(([&path[..], b"/"].concat().into(), entry.id)),
+                    mode => drop(files.insert(path.into(), Side { mode, id: entry.id })),
+                }
+            }
+        }
+        Ok(files)
     }
 
     /// Writes the tree out as files below `folder`, which must be new or empty.

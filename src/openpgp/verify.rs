@@ -3,8 +3,10 @@
 //! In this order: one packet, type, hash, notations, the signature's own times; the key it names
 //! among the listed ones; that key now; and only then the numbers.
 
+use std::io::Read;
 use std::time::{Duration, SystemTime};
 
+use openpgp::crypto::hash;
 use openpgp::packet::Signature;
 use openpgp::types::SignatureType;
 use openpgp::{Cert, KeyHandle};
@@ -95,7 +97,7 @@ impl Keyring {
         let signature = read(armour)?;
         let signed_at = check_form(&signature)?;
         check_times(&signature, signed_at, now, tolerance)?;
-        self.verify_at(&signature, payload, signed_at, Moment::Now(now))
+        self.verify_at(&signature, Payload::Bytes(payload), signed_at, Moment::Now(now))
     }
 
     /// Judges a signature by a key that must have been good when it signed: the bot's own, which may
@@ -106,13 +108,40 @@ impl Keyring {
     pub fn verify_when_signed(&self, armour: &[u8], payload: &[u8]) -> Result<Good, Refusal> {
         let signature = read(armour)?;
         let signed_at = check_form(&signature)?;
-        self.verify_at(&signature, payload, signed_at, Moment::WhenSigned(signed_at))
+        self.verify_at(
+            &signature,
+            Payload::Bytes(payload),
+            signed_at,
+            Moment::WhenSigned(signed_at),
+        )
+    }
+
+    /// Judges a detached signature, armoured or binary, over what `content` gives: a released tarball, which is
+    /// too large to be held in memory.
+    ///
+    /// # Errors
+    /// As [`Keyring::verify`]; `content-unreadable` where the content ends in an error.
+    pub fn verify_detached(
+        &self,
+        signature: &[u8],
+        content: impl Read,
+        now: SystemTime,
+        tolerance: Duration,
+    ) -> Result<Good, Refusal> {
+        let signature = match signature.first() {
+            Some(first) if first & 0x80 != 0 => packet::read(signature)?,
+            _ => read(signature)?,
+        };
+        let signed_at = check_form(&signature)?;
+        check_times(&signature, signed_at, now, tolerance)?;
+        let hashed = digest_of(&signature, content)?;
+        self.verify_at(&signature, Payload::Hashed(&hashed), signed_at, Moment::Now(now))
     }
 
     fn verify_at(
         &self,
         signature: &Signature,
-        payload: &[u8],
+        payload: Payload<'_>,
         signed_at: SystemTime,
         moment: Moment,
     ) -> Result<Good, Refusal> {
@@ -169,7 +198,7 @@ impl Entry {
         &self,
         signature: &Signature,
         issuers: &[KeyHandle],
-        payload: &[u8],
+        payload: Payload<'_>,
         signed_at: SystemTime,
         moment: Moment,
     ) -> Option<Result<Good, Refusal>> {
@@ -186,7 +215,10 @@ impl Entry {
             )));
         }
         let judged = self.judged.check(&key, moment).and_then(|expires| {
-            let verified = signature.verify_message(key.key(), payload);
+            let verified = match payload {
+                Payload::Bytes(bytes) => signature.verify_message(key.key(), bytes),
+                Payload::Hashed(hashed) => signature.verify_hash(key.key(), hashed.clone()),
+            };
             verified.map_err(|_| bad(&self.judged.shown(&key))).map(|()| expires)
         });
         Some(judged.map(|expires| self.good(&fingerprint, signed_at, expires)))
@@ -217,6 +249,37 @@ impl Entry {
         });
         states.collect()
     }
+}
+
+/// What is said to be signed.
+#[derive(Clone, Copy)]
+enum Payload<'a> {
+    /// As it is.
+    Bytes(&'a [u8]),
+    /// Read already, into the signature's own kind of digest.
+    Hashed(&'a hash::Context),
+}
+
+/// Reads the content into a digest of the signature's kind; its strength was checked before.
+fn digest_of(signature: &Signature, mut content: impl Read) -> Result<hash::Context, Refusal> {
+    let builder = signature.hash_algo().context().map_err(|_| weak_hash(signature))?;
+    let mut hashed = builder.for_signature(signature.version());
+    if let Some(salt) = signature.salt() {
+        hashed.update(salt);
+    }
+    let mut buffer = vec![0; 128 * 1024];
+    loop {
+        match content.read(&mut buffer) {
+            Ok(0) => return Ok(hashed),
+            Ok(count) => hashed.update(&buffer[..count]),
+            Err(error) => return Err(content_unreadable(&error)),
+        }
+    }
+}
+
+fn content_unreadable(error: &std::io::Error) -> Refusal {
+    let words = printable(error.to_string(), 200);
+    Refusal::new("content-unreadable", format!("what is signed cannot be read: {words}"))
 }
 
 fn read(armour: &[u8]) -> Result<Signature, Refusal> {

@@ -4,7 +4,8 @@
 //! same order gives the same tree, here, on another machine and in the published images.
 //!
 //! 1. packaging files and tests are copied ([`copied`]);
-//! 2. the archive is made, and the patches above it ([`content`]), and both are proved to be the signed tree;
+//! 2. the archive is made, or taken where upstream released it ([`upstream`] brought it before), and the patches
+//!    above it ([`content`]), and both are proved to be the signed tree;
 //! 3. commits become changelog items ([`log`], [`changelog`]);
 //! 4. the spec is edited, byte for byte ([`crate::spec`]);
 //! 5. `sources` and `.gitignore` follow ([`sources`], [`gitignore`]);
@@ -38,6 +39,8 @@ use crate::observe::{DistGit, Scene};
 use crate::outcome::{Problem, Refusal, Result};
 use crate::spec::{Context, Edits, Entry, ReleaseEdit, Snapshot, SpecFile, merge_entries};
 use crate::version::ReleaseForm;
+use identity::{AtTag, Method};
+use upstream::obtain::ReleaseTarball;
 
 /// What is to become the content of the branch, not yet tied to a verified tip.
 #[derive(Debug)]
@@ -52,6 +55,8 @@ pub struct Draft {
     pub items: Vec<changelog::Item>,
     /// What was proved.
     pub identity: Proof,
+    /// What `%prep` must come to, where rpm is to be asked.
+    pub prepared: Option<content::Prepared>,
     /// What a person might want to know.
     pub notes: Vec<String>,
 }
@@ -76,26 +81,51 @@ pub struct Proof {
     pub hidden: Vec<String>,
     /// Paths whose bytes git itself changes on export (`export-subst`, line ends, encodings).
     pub converted: Vec<String>,
-    /// Paths in which the archive differs from its tag, measured there and subtracted.
+    /// What pins the released tarball.
+    pub pinned_by: Vec<String>,
+    /// How many paths the archive and its tag do not agree on, measured there and subtracted.
+    pub at_tag: AtTag,
+    /// These paths.
     pub differs_at_tag: Vec<String>,
     /// Paths that patches by hand change.
     pub by_hand: Vec<String>,
     /// Paths that commits with `Ignore-patch` change.
     pub ignored: Vec<String>,
+    /// Whether what was found broke the promise, and the branch config has it reported only.
+    pub is_broken: bool,
 }
 
+/// How many paths of a kind a report lists; the counts are complete.
+const LISTED: usize = 200;
+
 impl Proof {
-    /// Returns the report's form of it.
-    pub fn to_json(&self) -> serde_json::Value {
+    /// Returns the report's form of it; what is proved by rpm is proved in git terms too.
+    pub fn to_json(&self, method: Method) -> serde_json::Value {
+        let listed = |paths: &[String]| paths.iter().take(LISTED).cloned().collect::<Vec<_>>();
         json!({
-            "method": "git",
-            "holds": true,
-            "hidden": self.hidden,
-            "converted": self.converted,
-            "differs_at_tag": self.differs_at_tag,
-            "by_hand": self.by_hand,
-            "ignored": self.ignored,
+            "method": method.as_str(),
+            "holds": !self.is_broken,
+            "pinned_by": self.pinned_by,
+            "hidden": listed(&self.hidden),
+            "converted": listed(&self.converted),
+            "at_tag": {
+                "only_in_archive": self.at_tag.only_in_archive,
+                "only_in_tag": self.at_tag.only_in_tag,
+                "changed": self.at_tag.changed,
+            },
+            "differs_at_tag": listed(&self.differs_at_tag),
+            "by_hand": listed(&self.by_hand),
+            "ignored": listed(&self.ignored),
         })
+    }
+
+    /// Tells whether every file of the tag is another one in the archive, or missing there.
+    ///
+    /// # Errors
+    /// Fails where the tag's tree cannot be read.
+    fn shares_nothing(&self, objects: &Objects, tag_tree: &ObjectId) -> Result<bool> {
+        let differing = self.at_tag.only_in_tag + self.at_tag.changed;
+        Ok(differing > 0 && objects.files(tag_tree)?.len() <= differing)
     }
 }
 
@@ -123,13 +153,25 @@ impl PopulatedTree {
     }
 }
 
-/// Whether sources besides the bot's archive must be at hand.
+/// Whether sources besides the bot's archive must be at hand, and a released tarball pinned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sources {
-    /// They must: a build would fail without them.
+    /// They must: a build would fail without them, and a tarball that nothing pins is anybody's.
     Required,
     /// They are noted.
     Optional,
+}
+
+/// What population is given besides the order and the repositories; nothing else comes from outside.
+pub struct Provisions<'a> {
+    /// A folder for archives on their way.
+    pub work: &'a Path,
+    /// The released tarball, where the mechanism takes one.
+    pub release: Option<ReleaseTarball>,
+    /// Whether other sources must be at hand.
+    pub sources: Sources,
+    /// How tree identity is to be proved.
+    pub method: Method,
 }
 
 /// Populates a verified tip.
@@ -139,13 +181,12 @@ pub enum Sources {
 pub fn populate(
     tip: VerifiedTip,
     scene: &Scene,
-    work: &Path,
-    sources: Sources,
+    provisions: &Provisions<'_>,
 ) -> Result<PopulatedTree> {
     let source = scene.source.as_ref().ok_or_else(|| {
         Problem::permanent("no-source", "no source repository is open for a branch to be published")
     })?;
-    let draft = draft(tip.order(), source, &scene.dist_git, work, sources)?;
+    let draft = draft(tip.order(), source, &scene.dist_git, provisions)?;
     Ok(PopulatedTree { tip, draft })
 }
 
@@ -157,8 +198,7 @@ pub fn draft(
     order: &Order,
     source: &Store,
     dist_git: &DistGit,
-    work: &Path,
-    sources: Sources,
+    provisions: &Provisions<'_>,
 ) -> Result<Draft> {
     let objects = source.objects();
     let dist_git_objects = dist_git.store.objects();
@@ -169,7 +209,15 @@ pub fn draft(
     let mut files =
         copied::copied(&objects, &order.source_commit.tree, &order.config, &order.spec.path)?;
     let by_hand = content::patches_by_hand(&source_spec, &files, &dist_git_objects, dist_git)?;
-    let content = content::make(order, source, &source_spec, &by_hand, dist_git, work)?;
+    let ingredients = content::Ingredients {
+        order,
+        source,
+        spec: &source_spec,
+        by_hand: &by_hand,
+        dist_git,
+        provisions,
+    };
+    let content = content::make(ingredients)?;
     let log = log::since_published(&objects, order)?;
     let occasion = changelog::Occasion {
         tag: &order.release.tag.name,
@@ -189,7 +237,7 @@ pub fn draft(
         spec: SpecFile::parse(edited.bytes, &context),
         old_spec: tip_spec.as_ref(),
         archives: &content.archives,
-        sources,
+        sources: provisions.sources,
     };
     let tree = assembly.write(&objects, &dist_git_objects, dist_git, &mut notes)?;
     Ok(Draft {
@@ -198,6 +246,7 @@ pub fn draft(
         patches: content.patches.into_iter().map(|patch| patch.file_name).collect(),
         items: changes.items,
         identity: content.proof,
+        prepared: content.prepared,
         notes,
     })
 }

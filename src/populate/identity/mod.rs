@@ -14,8 +14,65 @@ use bstr::BString;
 pub use appliers::{Applier, ApplierCause, ApplierFault, applier_faults};
 
 use crate::git::{Objects, Side};
-use crate::names::{ObjectId, TreePath};
+use crate::names::{FileName, ObjectId, TreePath};
 use crate::outcome::Result;
+
+/// How tree identity is proved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Method {
+    /// In git terms: always done.
+    #[default]
+    Git,
+    /// By rpm too: `%prep` is run in a sandbox, and what it leaves is compared ([`crate::prove`]).
+    Rpm,
+}
+
+impl Method {
+    /// Returns the word for it on the command line and in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Method::Git => "git",
+            Method::Rpm => "rpm",
+        }
+    }
+}
+
+/// How many paths an archive and its tag do not agree on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AtTag {
+    /// Files that the archive has and the tag has not: generated ones.
+    pub only_in_archive: usize,
+    /// Files that the tag has and the archive has not.
+    pub only_in_tag: usize,
+    /// Files that both have, with other content or another mode.
+    pub changed: usize,
+}
+
+impl AtTag {
+    /// Counts them.
+    pub fn count(differences: &[Difference]) -> AtTag {
+        let mut count = AtTag::default();
+        for difference in differences {
+            match (difference.got, difference.wanted) {
+                (Some(_), None) => count.only_in_archive += 1,
+                (None, _) => count.only_in_tag += 1,
+                (Some(_), Some(_)) => count.changed += 1,
+            }
+        }
+        count
+    }
+
+    /// Says for people how `archive` differs from its tag; `None` where it does not.
+    pub fn words(&self, archive: &FileName) -> Option<String> {
+        let AtTag { only_in_archive, only_in_tag, changed } = self;
+        (*self != AtTag::default()).then(|| {
+            format!(
+                "{archive} is not its tag: {only_in_archive} files only in it, {only_in_tag} only in the tag, \
+                 {changed} with other content; this difference is left out of the proof"
+            )
+        })
+    }
+}
 
 /// A path that two trees do not agree on.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,12 +16,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bstr::{BString, ByteSlice};
 
-use super::{Applier, ApplierFault, Difference, applier_faults, compare};
+use super::{Applier, ApplierFault, AtTag, Difference, applier_faults, compare};
 use crate::git::{EntryMode, LineDiff, Objects, Side};
 use crate::names::ObjectId;
 use crate::outcome::{Fault, Refusal, Result, printable};
 use crate::populate::Proof;
-use crate::populate::apply::{self, Stopped};
+use crate::populate::apply::{self, Cause, Stopped};
 use crate::populate::content::PatchByHand;
 use crate::populate::patches::{PatchRules, Series};
 use crate::spec::{Applier as SpecApplier, SpecFile};
@@ -47,12 +47,13 @@ pub struct SeriesProof<'a> {
     pub rules: &'a PatchRules,
 }
 
-/// Proves the series, and notes in `proof` what had to be subtracted.
+/// Proves the series, notes in `proof` what had to be subtracted, and returns the tree that `%prep` comes to.
 ///
 /// # Errors
 /// Refuses (`tree-identity`) a series that does not apply, or gives another tree.
-pub fn prove_series(against: &SeriesProof<'_>, proof: &mut Proof) -> Result<()> {
+pub fn prove_series(against: &SeriesProof<'_>, proof: &mut Proof) -> Result<ObjectId> {
     let at_tag = compare(against.objects, against.base_tree, against.tag_tree, &against.except())?;
+    proof.at_tag = AtTag::count(&at_tag);
     proof.differs_at_tag =
         at_tag.iter().map(|difference| printable(&difference.path, 300)).collect();
     let hand: Vec<&[u8]> = against.by_hand.iter().map(|patch| &patch.content.content[..]).collect();
@@ -76,7 +77,7 @@ pub fn prove_series(against: &SeriesProof<'_>, proof: &mut Proof) -> Result<()> 
             broken.push(difference);
         }
     }
-    if broken.is_empty() { Ok(()) } else { Err(differs(&broken).into()) }
+    if broken.is_empty() { Ok(result) } else { Err(differs(&broken).into()) }
 }
 
 impl SeriesProof<'_> {
@@ -181,15 +182,16 @@ fn stopped_at(against: &SeriesProof<'_>, stopped: Stopped, proof: &Proof) -> Fau
             let path = printable(&fault.file, 300);
             let cause = match proof.hidden.iter().any(|hidden| covers(hidden, &path)) {
                 true => "; export-ignore keeps this path out of the archive",
-                false if proof.differs_at_tag.contains(&path) => {
-                    "; this file is another one in the archive than at the tag"
-                }
+                false if proof.differs_at_tag.contains(&path) => match fault.cause {
+                    Cause::FileMissing => "; this file is at the tag and not in the archive",
+                    _ => "; this file is another one in the archive than at the tag",
+                },
                 false => "",
             };
             Refusal::new("tree-identity", format!("{name} does not apply to the archive: {fault}{cause}"))
                 .hint(
-                    "take the file out of .gitattributes' export-ignore, or declare the path as packaging, or \
-                     publish with `mechanism: archive`",
+                    "declare the path as packaging, or take it out of .gitattributes' export-ignore where that hides \
+                     it, or publish with `mechanism: archive`",
                 )
                 .into()
         }
@@ -200,7 +202,8 @@ fn covers(hidden: &str, path: &str) -> bool {
     hidden == path || (hidden.ends_with('/') && path.starts_with(hidden))
 }
 
-fn differs(broken: &[Difference]) -> Refusal {
+/// Says which paths break the promise, and how.
+pub fn differs(broken: &[Difference]) -> Refusal {
     let mut lines: Vec<String> = broken.iter().take(NAMED).map(describe).collect();
     if broken.len() > NAMED {
         lines.push(format!("  and {} more", broken.len() - NAMED));

@@ -83,6 +83,11 @@ impl Claims {
         self.digests.first().map(|(_, digest)| digest)
     }
 
+    /// Tells whether dist-git's `sources` lists the tarball already.
+    pub fn are_listed(&self) -> bool {
+        self.digests.iter().any(|(pin, _)| *pin == Pin::Sources)
+    }
+
     fn must_agree(&self, tarball: &FileName) -> Result<(), Refusal> {
         let Some((first, wanted)) = self.digests.first() else { return Ok(()) };
         match self.digests.iter().find(|(_, digest)| digest != wanted) {
