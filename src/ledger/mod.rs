@@ -19,14 +19,14 @@ use crate::names::{Evr, FileName, ObjectId};
 use crate::openpgp::Certificates;
 use crate::outcome::{Problem, Refusal, Result, printable};
 use crate::populate::sources::SourcesFile;
-use crate::publication::Publication;
+use crate::publication::{DistGitTarget, Publication};
 use crate::spec::{Context, SpecFile};
 use crate::trailers::Trailers;
 use crate::trigger::Target;
 use crate::version::{Floor, floor as highest};
 
 /// The folder of certificates in a dist-git branch.
-const KEYS: &str = "keys";
+pub(crate) const KEYS: &str = "keys";
 
 /// How many commits and files of others are named in a report.
 const NAMED: usize = 10;
@@ -161,7 +161,7 @@ pub fn since_published(
     let mut strangers = Vec::new();
     let mut current = tip.clone();
     loop {
-        if let Some(publication) = own_publication(&current, target, bot_certs) {
+        if let Some(publication) = own_publication(&current, &target.name(), bot_certs) {
             if is_as_published(objects, &current, tip)? {
                 strangers.clear();
             }
@@ -185,10 +185,34 @@ fn is_config(path: &bstr::BStr) -> bool {
     path == config::FILE_NAME || path == KEYS
 }
 
+/// Returns what the bot published last on the first-parent line below `tip`; reads commits and nothing else.
+///
+/// # Errors
+/// Refuses objects that cannot be read.
+pub fn last_publication(
+    objects: &Objects,
+    target: &DistGitTarget,
+    tip: &Commit,
+    bot_certs: &BotCerts,
+) -> Result<Option<Publication>> {
+    let mut current = tip.clone();
+    loop {
+        if let Some(publication) = own_publication(&current, target, bot_certs) {
+            return Ok(Some(publication));
+        }
+        let Some(parent) = current.parents.first() else { return Ok(None) };
+        current = objects.commit(parent)?;
+    }
+}
+
 /// Returns what the commit says it published, where it is the bot's own and made for this branch.
-fn own_publication(commit: &Commit, target: &Target, bot_certs: &BotCerts) -> Option<Publication> {
+pub(crate) fn own_publication(
+    commit: &Commit,
+    target: &DistGitTarget,
+    bot_certs: &BotCerts,
+) -> Option<Publication> {
     let publication = Publication::read(&Trailers::parse(&commit.message))?;
-    let ours = publication.target == target.name() && bot_certs.signed(&commit.raw).is_some();
+    let ours = publication.target == *target && bot_certs.signed(&commit.raw).is_some();
     ours.then_some(publication)
 }
 
