@@ -54,8 +54,11 @@ pub fn describe(bytes: &[u8], now: SystemTime) -> Result<Description, Refusal> {
     let found = ssh::describe(bytes).map(of_ssh);
     let found = found.or_else(|| openpgp::describe(bytes).map(|found| of_openpgp(found, now)));
     found.ok_or_else(|| {
-        Refusal::config("bot-key-unreadable", "the file holds neither an OpenPGP key nor an SSH key")
-            .hint("give an OpenPGP key or certificate, an OpenSSH private key, or a public key's line")
+        Refusal::config(
+            "bot-key-unreadable",
+            "the file holds neither an OpenPGP key nor an SSH key",
+        )
+        .hint("give an OpenPGP key or certificate, an OpenSSH private key, or a public key's line")
     })
 }
 

@@ -24,8 +24,7 @@ impl BotKey {
     pub fn rehearse(&self, now: SystemTime) -> Result<Accepted> {
         let seconds = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
         let who = format!("lockkeeper <lockkeeper@localhost> {seconds} +0000");
-        let unsigned =
-            format!("tree {EMPTY_TREE}\nauthor {who}\ncommitter {who}\n\nA rehearsal\n");
+        let unsigned = format!("tree {EMPTY_TREE}\nauthor {who}\ncommitter {who}\n\nA rehearsal\n");
         let signed = with_signature(unsigned.as_bytes(), &self.sign(unsigned.as_bytes(), now)?);
         let (certificates, _) = Certificates::load([("the bot's key", self.public())]);
         let policy = Policy::new(&[self.listed()?], certificates, now);

@@ -7,11 +7,9 @@ use std::time::SystemTime;
 
 use clap::Args;
 
-use super::sync::write_json;
+use super::sync::{public_half, write_json};
 use super::world::{Surroundings, TrustFlags, output_folder, read, working_folder};
 use super::{Format, print};
-use crate::bot_certs::BotCerts;
-use crate::bot_key::BotKey;
 use crate::config::{BranchConfig, TagTrust};
 use crate::decide::{self, Ordered, Rules};
 use crate::gate::Policy;
@@ -68,7 +66,7 @@ pub async fn run(arguments: Arguments, format: Format) -> Exit {
 async fn populate(arguments: &Arguments) -> Result<Report> {
     let target = target(arguments)?;
     let own = match &arguments.key {
-        Some(path) => Some(BotCerts::of(&BotKey::load(&read(path)?, None)?)),
+        Some(path) => Some(public_half(path)?),
         None => None,
     };
     let surroundings = Surroundings::new(&arguments.trust, own)?;
@@ -141,6 +139,7 @@ fn branch_state(
         config,
         certificates: Certificates::default(),
         certificate_warnings: Vec::new(),
+        key_changes: Vec::new(),
         published,
         strangers: Vec::new(),
         floor,

@@ -4,11 +4,13 @@
 //! what the bot published last, who else wrote since, and the highest EVR ever published. The observer reads it
 //! to see what is to be done; the signer reads it again, for itself, before it signs.
 
+mod key_changes;
 mod newer;
 
 use std::path::PathBuf;
 use std::time::SystemTime;
 
+pub use key_changes::KeyList;
 pub use newer::newer_branches;
 
 use crate::bot_certs::BotCerts;
@@ -61,6 +63,8 @@ pub struct BranchState {
     pub certificates: Certificates,
     /// What of the certificates could not be read.
     pub certificate_warnings: Vec<String>,
+    /// What changed among the keys since the last publication, a sentence each.
+    pub key_changes: Vec<String>,
     /// The bot's last commit for this branch.
     pub published: Option<Published>,
     /// Commits of others since then that touch more than the bot's config: divergence.
@@ -143,7 +147,43 @@ pub fn state(
     let (certificates, certificate_warnings) =
         certificates(objects, tip, &config, trusted.keyring)?;
     let floor = floor(objects, target, tip, trusted)?;
-    Ok(BranchState { config, certificates, certificate_warnings, published, strangers, floor })
+    let key_changes = key_changes(objects, tip, &config, published.as_ref())?;
+    Ok(BranchState {
+        config,
+        certificates,
+        certificate_warnings,
+        key_changes,
+        published,
+        strangers,
+        floor,
+    })
+}
+
+/// Compares the keys at the tip with those at the last publication; the operator's keyring is left out of it.
+///
+/// # Errors
+/// Refuses objects that cannot be read.
+pub fn key_changes(
+    objects: &Objects,
+    tip: &Commit,
+    config: &BranchConfig,
+    published: Option<&Published>,
+) -> Result<Vec<String>> {
+    let Some(published) = published.filter(|published| published.tree != tip.tree) else {
+        return Ok(Vec::new());
+    };
+    let since = format!("since the last publication ({})", published.commit.short());
+    let then = objects.commit(&published.commit)?;
+    let list = |commit: &Commit, config: &BranchConfig| -> Result<KeyList> {
+        let (certificates, _) = certificates(objects, commit, config, &[])?;
+        Ok(KeyList::new(&config.signing, &certificates))
+    };
+    let before = published.config.as_ref().and_then(|config| list(&then, config).ok());
+    let Some(before) = before else {
+        return Ok(vec![format!("{since} keys may have changed: the config then cannot be read")]);
+    };
+    let changes = before.changes(&list(tip, config)?);
+    Ok(changes.into_iter().map(|change| format!("{since}: {change}")).collect())
 }
 
 /// Walks first parents down to the bot's last commit for this branch, collecting what others did since.

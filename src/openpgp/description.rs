@@ -45,10 +45,8 @@ pub fn describe(bytes: &[u8]) -> Option<Description> {
         user_id,
         created: primary.key().creation_time(),
         locked,
-        certificate: String::from_utf8(
-            cert.strip_secret_key_material().armored().to_vec().ok()?,
-        )
-        .ok()?,
+        certificate: String::from_utf8(cert.strip_secret_key_material().armored().to_vec().ok()?)
+            .ok()?,
     })
 }
 
