@@ -1,7 +1,12 @@
 //! The key that the bot signs dist-git commits with, OpenPGP or SSH.
 
+mod description;
+mod rehearsal;
+
 use std::fmt;
 use std::time::SystemTime;
+
+pub use description::{Description, Secret, describe};
 
 use crate::outcome::{Problem, Refusal};
 use crate::signer_id::Signer;
@@ -60,6 +65,26 @@ impl BotKey {
     /// Fails where the random source does.
     pub fn generate_ssh(comment: &str) -> Result<BotKey, Problem> {
         ssh::SecretKey::generate(comment).map(BotKey::Ssh)
+    }
+
+    /// Returns the user id `Name <mail>`, where both can stand in one.
+    ///
+    /// # Errors
+    /// Refuses (exit code 2) names and addresses with brackets or control characters, and what is no address.
+    pub fn user_id(name: &str, mail: &str) -> Result<String, Refusal> {
+        let (name, mail) = (name.trim(), mail.trim());
+        let odd = |text: &str| text.chars().any(|c| c.is_control() || "<>".contains(c));
+        let is_address = mail.split_once('@').is_some_and(|(who, place)| {
+            !who.is_empty() && !place.is_empty() && !place.contains('@')
+        });
+        match name.is_empty() || odd(name) || odd(mail) || mail.contains(' ') || !is_address {
+            false => Ok(format!("{name} <{mail}>")),
+            true => Err(Refusal::config(
+                "bad-argument",
+                format!("{name:?} and {mail:?} make no user id"),
+            )
+            .hint("give a name without < and >, and an address such as bot@example.org")),
+        }
     }
 
     /// Signs the bytes of a commit that has no signature yet; returns the armour for its `gpgsig`.

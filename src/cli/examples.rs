@@ -20,7 +20,9 @@ Examples:
   Publish the source branch that the dist-git branch f44 tracks:
     lockkeeper sync --dist-git dist-git/hello.git --branch f44 --key bot.key --lookaside lookaside
   The same, for a program:
-    lockkeeper sync --dist-git dist-git/hello.git --branch f44 --key bot.key --lookaside lookaside --format json";
+    lockkeeper sync --dist-git dist-git/hello.git --branch f44 --key bot.key --lookaside lookaside --format json
+  With the key in another process, behind a socket (see `lockkeeper signer --help`):
+    $ lockkeeper sync --dist-git dist-git/hello.git --branch f44 --signer signer.socket --lookaside lookaside";
 
 /// Below `preview --help`.
 pub const PREVIEW: &str = "\
@@ -49,3 +51,32 @@ Examples:
     lockkeeper config check source-git.yaml
   Let an editor know the keys:
     lockkeeper config schema";
+
+/// Below `key --help`.
+pub const KEY: &str = "\
+Examples:
+  A key for the bot, and its public half for everybody:
+    lockkeeper key generate --name Bot --mail bot@example.org --output new-bot.key --public new-bot.asc
+  What is in this file, and until when is it good?
+    lockkeeper key show bot.key
+  Can it sign now?
+    lockkeeper key check bot.key";
+
+/// Below `keys --help`.
+pub const KEYS: &str = "\
+Examples:
+  Who may sign the source of this branch today, and until when?
+    lockkeeper keys --dist-git dist-git/hello.git --branch f44";
+
+/// Below `signer --help`.
+pub const SIGNER: &str = "\
+Examples:
+  Hold the key, asked by the user 981 only, and look at dist-git for each branch's tip:
+    $ lockkeeper signer --socket /run/lockkeeper-signer/socket --socket-mode group --allow-uid 981 \\
+        --key /etc/lockkeeper/bot.key --dist-git 'https://dist-git.example/rpms/{name}.git'";
+
+/// Below `init-spec --help`.
+pub const INIT_SPEC: &str = "\
+Examples:
+  Draft a spec for a project that has none:
+    lockkeeper init-spec --source source/hello --name hello --output hello.spec";

@@ -1,7 +1,7 @@
 //! The command line: arguments in, a command run, an exit code out.
 //!
 //! Each command is a file. What several share stands in [`world`] (flags that describe the world), [`print`] (how
-//! a report is shown) and [`examples`] (what the help shows, which tests run).
+//! a report is shown), `secret` (files that hold secrets) and [`examples`] (what the help shows, which tests run).
 
 #![allow(
     clippy::disallowed_methods,
@@ -11,8 +11,13 @@
 mod config;
 mod demo;
 pub mod examples;
+mod init_spec;
+mod key;
+mod keys;
 mod populate;
 mod print;
+mod secret;
+mod signer;
 mod sync;
 mod verify;
 mod world;
@@ -61,6 +66,18 @@ enum Command {
     /// Checks a branch config, or prints its JSON Schema.
     #[command(subcommand, after_help = examples::CONFIG)]
     Config(config::Command),
+    /// Makes, shows and tries the bot's own key.
+    #[command(subcommand, after_help = examples::KEY)]
+    Key(key::Command),
+    /// Says who may sign a branch's source today, until when, and what changed.
+    #[command(after_help = examples::KEYS)]
+    Keys(keys::Arguments),
+    /// Holds the bot's key in a process of its own, and signs what it has checked for itself.
+    #[command(after_help = examples::SIGNER)]
+    Signer(Box<signer::Arguments>),
+    /// Drafts a first spec for a source-git that has none.
+    #[command(after_help = examples::INIT_SPEC)]
+    InitSpec(init_spec::Arguments),
 }
 
 /// Runs the command that the arguments name.
@@ -73,5 +90,9 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Verify(arguments) => verify::run(arguments, format).await,
         Command::Populate(arguments) => populate::run(arguments, format).await,
         Command::Config(command) => config::run(command, format),
+        Command::Key(command) => key::run(command, format),
+        Command::Keys(arguments) => keys::run(arguments, format).await,
+        Command::Signer(arguments) => signer::run(*arguments).await,
+        Command::InitSpec(arguments) => init_spec::run(&arguments, format),
     }
 }

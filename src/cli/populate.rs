@@ -6,11 +6,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::sync::write_json;
+use super::sync::{public_half, write_json};
 use super::world::{ContentFlags, Surroundings, TrustFlags, output_folder, read, working_folder};
 use super::{Format, print};
-use crate::bot_certs::BotCerts;
-use crate::bot_key::BotKey;
 use crate::config::{BranchConfig, TagTrust};
 use crate::decide::{self, Ordered, Rules};
 use crate::git::{Commit, Kind, Store, Trust};
@@ -71,7 +69,7 @@ pub async fn run(arguments: Arguments, format: Format) -> Exit {
 async fn populate(arguments: &Arguments) -> Result<Report> {
     let target = target(arguments)?;
     let own = match &arguments.key {
-        Some(path) => Some(BotCerts::of(&BotKey::load(&read(path)?, None)?)),
+        Some(path) => Some(public_half(path)?),
         None => None,
     };
     let surroundings = Surroundings::new(&arguments.trust, own)?;
@@ -151,6 +149,7 @@ fn branch_state(
         config,
         certificates: Certificates::default(),
         certificate_warnings: Vec::new(),
+        key_changes: Vec::new(),
         published,
         strangers: Vec::new(),
         floor,

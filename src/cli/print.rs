@@ -25,6 +25,11 @@ pub fn to_stdout(text: &str) {
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
 }
 
+/// Writes to stderr: words for people where stdout carries a result.
+pub fn to_stderr(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
 /// Prints a refusal that belongs to no branch to stderr, and returns its exit code.
 pub fn refusal(refusal: &Refusal) -> Exit {
     eprintln!("lockkeeper: {}", refusal_words(refusal));

@@ -1,17 +1,19 @@
 //! `lockkeeper sync` and `lockkeeper preview`.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::SystemTime;
 
 use clap::Args;
 
 use super::world::{
-    ContentFlags, KeyFlags, LookasideFlags, Surroundings, TargetFlags, TrustFlags, output_folder,
-    read,
+    ContentFlags, KeyFlags, LookasideFlags, Surroundings, TargetFlags, TrustFlags, bot_certs_of,
+    output_folder, read,
 };
 use super::{Format, print};
 use crate::bot_certs::BotCerts;
-use crate::bot_key::BotKey;
-use crate::land::{Harbour, Signer, committer};
+use crate::bot_key::describe;
+use crate::land::{Harbour, committer};
 use crate::outcome::{Problem, Result};
 use crate::report::{Exit, Report};
 
@@ -57,16 +59,16 @@ pub async fn run(arguments: Arguments, format: Format) -> Exit {
 
 async fn sync(arguments: &Arguments) -> Result<Report> {
     let target = arguments.target.target()?;
-    let key = arguments.key.load()?;
-    let surroundings = Surroundings::new(&arguments.trust, Some(BotCerts::of(&key)))?;
+    let hand = arguments.key.load()?;
+    let surroundings = Surroundings::new(&arguments.trust, Some(hand.bot_certs()))?;
     let lookaside = arguments.lookaside.open()?;
-    let signer = Signer::new(key, surroundings.bot_certs(), arguments.trust.keyring.clone());
+    let door = hand.door(surroundings.bot_certs(), arguments.trust.keyring.clone());
     let (name, mail) = (arguments.key.bot_name.as_deref(), arguments.key.bot_mail.as_deref());
     let harbour = Harbour {
         lookaside: &lookaside,
         transport: &surroundings.transport,
-        committer: committer(name, mail, &signer)?,
-        signer: &signer,
+        committer: committer(name, mail, &*door)?,
+        signer: &*door,
         now: surroundings.now,
     };
     let world = surroundings.world(&arguments.content, Some(&lookaside))?;
@@ -84,7 +86,7 @@ pub async fn preview(arguments: PreviewArguments, format: Format) -> Exit {
 async fn previewed(arguments: &PreviewArguments) -> Result<Report> {
     let target = arguments.target.target()?;
     let own = match &arguments.key {
-        Some(path) => Some(BotCerts::of(&BotKey::load(&read(path)?, None)?)),
+        Some(path) => Some(public_half(path)?),
         None => None,
     };
     let surroundings = Surroundings::new(&arguments.trust, own)?;
@@ -93,6 +95,12 @@ async fn previewed(arguments: &PreviewArguments) -> Result<Report> {
     let report = crate::sync::preview(&target, &world, &arguments.output).await;
     write_json(&report, &arguments.output.join("preview.json"))?;
     Ok(report)
+}
+
+/// Returns what the public half of a key file makes the bot's own; a locked key need not be opened for that.
+pub fn public_half(path: &std::path::Path) -> Result<Arc<BotCerts>> {
+    let public = describe(&read(path)?, SystemTime::now())?.public;
+    Ok(Arc::new(bot_certs_of(vec![(path.display().to_string(), public.into_bytes())])?))
 }
 
 /// Leaves the report beside the result.

@@ -95,6 +95,7 @@ async fn verify_branch(arguments: &Arguments) -> Result<Report> {
     let OptedIn { branch, source, .. } = opted_in;
     report.source_commit = Some(source.tip.id);
     report.warnings = branch.certificate_warnings.clone();
+    report.warnings.extend_from_slice(&branch.key_changes);
     match judge_tip(&branch, &source, surroundings.rules()) {
         Ok(accepted) => {
             report.signer = Some(accepted.signer().to_string());

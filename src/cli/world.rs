@@ -6,11 +6,13 @@ use std::time::SystemTime;
 
 use clap::Args;
 
+use super::secret::passphrase;
 use crate::bot_certs::BotCerts;
 use crate::bot_key::BotKey;
 use crate::config::TagTrust;
 use crate::decide::Rules;
 use crate::git::{Mirrors, Transport};
+use crate::land::{Door, Signer, SignerClient};
 use crate::ledger::Trusted;
 use crate::lookaside::{HttpOptions, Lookaside};
 use crate::observe::Lookout;
@@ -105,17 +107,31 @@ impl ContentFlags {
 #[derive(Debug, Args)]
 pub struct KeyFlags {
     /// The bot's secret key: OpenPGP, or OpenSSH's private key format.
-    #[arg(long, value_name = "FILE")]
-    pub key: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "signer")]
+    pub key: Option<PathBuf>,
     /// A file that holds the key's passphrase.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "key")]
     pub key_passphrase_file: Option<PathBuf>,
+    /// A systemd credential that holds the key's passphrase ($CREDENTIALS_DIRECTORY/NAME).
+    #[arg(long, value_name = "NAME", requires = "key", conflicts_with = "key_passphrase_file")]
+    pub key_passphrase_credential: Option<String>,
+    /// The socket of a `lockkeeper signer` that holds the key instead.
+    #[arg(long, value_name = "SOCKET", conflicts_with = "key")]
+    pub signer: Option<PathBuf>,
     /// The bot's name as committer; by default that of an OpenPGP key.
     #[arg(long, value_name = "NAME")]
     pub bot_name: Option<String>,
     /// The bot's mail address as committer; by default that of an OpenPGP key.
     #[arg(long, value_name = "MAIL")]
     pub bot_mail: Option<String>,
+}
+
+/// What signs: a key in this process, or a signer in another.
+pub enum Hand {
+    /// The key is here.
+    Key(BotKey),
+    /// The key is there.
+    Signer(SignerClient),
 }
 
 /// The lookaside cache.
@@ -144,16 +160,38 @@ impl TargetFlags {
 }
 
 impl KeyFlags {
-    /// Reads the key.
-    pub fn load(&self) -> Result<BotKey> {
-        let bytes = read(&self.key)?;
-        let passphrase = match &self.key_passphrase_file {
-            Some(path) => Some(
-                String::from_utf8_lossy(&read(path)?).trim_end_matches(['\r', '\n']).to_owned(),
-            ),
-            None => None,
+    /// Reads the key, or asks the signer who it is.
+    pub fn load(&self) -> Result<Hand> {
+        let file = match (&self.signer, &self.key) {
+            (Some(socket), _) => return Ok(Hand::Signer(SignerClient::connect(socket)?)),
+            (None, Some(file)) => file,
+            (None, None) => {
+                return Err(Refusal::config("bad-argument", "there is no key to sign with")
+                    .hint("give --key, or --signer")
+                    .into());
+            }
         };
-        Ok(BotKey::load(&bytes, passphrase.as_deref())?)
+        let (file_of, credential) = (&self.key_passphrase_file, &self.key_passphrase_credential);
+        let passphrase = passphrase(file_of.as_deref(), credential.as_deref())?;
+        Ok(Hand::Key(BotKey::load(&read(file)?, passphrase.as_deref())?))
+    }
+}
+
+impl Hand {
+    /// Returns the public halves that count as the bot's where no --bot-cert is given.
+    pub fn bot_certs(&self) -> Arc<BotCerts> {
+        match self {
+            Hand::Key(key) => Arc::new(BotCerts::of(key)),
+            Hand::Signer(client) => client.bot_certs(),
+        }
+    }
+
+    /// Returns the door to it; `certs` tells which earlier commits are the bot's own.
+    pub fn door(self, certs: Arc<BotCerts>, keyring: Vec<PathBuf>) -> Box<dyn Door> {
+        match self {
+            Hand::Key(key) => Box::new(Signer::new(key, certs, keyring)),
+            Hand::Signer(client) => Box::new(client),
+        }
     }
 }
 
@@ -190,7 +228,7 @@ pub struct Surroundings {
 
 impl Surroundings {
     /// Builds them from the flags; `own` is the certificate of the bot's own key, where it is at hand.
-    pub fn new(flags: &TrustFlags, own: Option<BotCerts>) -> Result<Surroundings> {
+    pub fn new(flags: &TrustFlags, own: Option<Arc<BotCerts>>) -> Result<Surroundings> {
         let work = tempfile::Builder::new().prefix("lockkeeper-").tempdir().map_err(|error| {
             Problem::permanent("no-temporary-folder", "cannot make a temporary folder")
                 .because(error)
@@ -198,7 +236,7 @@ impl Surroundings {
         Ok(Surroundings {
             mirrors: Mirrors::at(cache_folder(flags.cache.as_deref())?.join("mirrors"))?,
             transport: Transport::new()?,
-            bot_certs: Arc::new(bot_certs(&flags.bot_cert, own)?),
+            bot_certs: bot_certs(&flags.bot_cert, own)?,
             keyring: flags.keyring.clone(),
             rules: Rules { accept_rewrite: flags.accept_rewrite, dist: flags.dist.clone() },
             work,
@@ -274,20 +312,24 @@ impl Surroundings {
 }
 
 /// Reads the bot's public halves: those that were named, else its own.
-fn bot_certs(files: &[PathBuf], own: Option<BotCerts>) -> Result<BotCerts> {
+fn bot_certs(files: &[PathBuf], own: Option<Arc<BotCerts>>) -> Result<Arc<BotCerts>> {
     if files.is_empty() {
-        return Ok(own.unwrap_or_else(BotCerts::none));
+        return Ok(own.unwrap_or_else(|| Arc::new(BotCerts::none())));
     }
     let mut read_files = Vec::new();
     for path in files {
         read_files.push((path.display().to_string(), read(path)?));
     }
-    let (certs, warnings) = BotCerts::load(read_files);
+    Ok(Arc::new(bot_certs_of(read_files)?))
+}
+
+/// Reads public halves, by the names and contents of their files; one that cannot be read is refused.
+pub fn bot_certs_of(files: Vec<(String, Vec<u8>)>) -> Result<BotCerts, Refusal> {
+    let (certs, warnings) = BotCerts::load(files);
     match warnings.first() {
         None => Ok(certs),
         Some(warning) => Err(Refusal::config("bot-cert-unreadable", warning.to_string())
-            .hint("give the public half: an armoured certificate, or an SSH public key line")
-            .into()),
+            .hint("give the public half: an armoured certificate, or an SSH public key line")),
     }
 }
 

@@ -182,6 +182,7 @@ fn conclude(
         return Err(refusal);
     }
     let mut warnings = branch.certificate_warnings.clone();
+    warnings.extend_from_slice(&branch.key_changes);
     warnings.extend(divergence(&target, &branch)?);
     let accepted = judge_tip(&branch, &source, rules)?;
     warnings.extend(accepted.warnings().iter().map(ToString::to_string));

@@ -24,7 +24,7 @@ use crate::outcome::{Problem, Refusal, Result};
 use crate::populate::PopulatedTree;
 use crate::publication::{GENERATOR, Publication};
 
-pub use signer::{Signer, SigningRequest};
+pub use signer::{Door, Signer, SignerClient, SignerProcess, SigningRequest};
 
 /// What landing needs besides the tree.
 pub struct Harbour<'a> {
@@ -32,8 +32,8 @@ pub struct Harbour<'a> {
     pub lookaside: &'a Lookaside,
     /// The way to dist-git.
     pub transport: &'a Transport,
-    /// The bot's key, behind its rules.
-    pub signer: &'a Signer,
+    /// The bot's key, behind its rules: in this process or in another.
+    pub signer: &'a dyn Door,
     /// The bot's name and mail address, as committer.
     pub committer: (String, String),
     /// The signature's own time.
@@ -135,7 +135,7 @@ fn commit(tree: &PopulatedTree, dist_git: &DistGit, harbour: &Harbour<'_>) -> Re
     let objects = dist_git.store.objects();
     let unsigned = unsigned_commit(tree, &dist_git.tip, harbour);
     let request = SigningRequest {
-        target: &tree.order().target,
+        target: &tree.order().target.name(),
         dist_git: &objects,
         unsigned_commit: &unsigned,
         source_commit: &tree.order().source_commit.raw,
@@ -213,7 +213,7 @@ fn identity_line(identity: &Identity) -> String {
 pub fn committer(
     name: Option<&str>,
     mail: Option<&str>,
-    signer: &Signer,
+    signer: &dyn Door,
 ) -> Result<(String, String)> {
     let of_key = signer.identity();
     let of_key = |pick: fn((String, String)) -> String| of_key.clone().map(pick);

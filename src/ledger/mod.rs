@@ -4,11 +4,13 @@
 //! what the bot published last, who else wrote since, and the highest EVR ever published. The observer reads it
 //! to see what is to be done; the signer reads it again, for itself, before it signs.
 
+mod key_changes;
 mod newer;
 
 use std::path::PathBuf;
 use std::time::SystemTime;
 
+pub use key_changes::KeyList;
 pub use newer::newer_branches;
 
 use crate::bot_certs::BotCerts;
@@ -19,14 +21,14 @@ use crate::names::{Evr, FileName, ObjectId};
 use crate::openpgp::Certificates;
 use crate::outcome::{Problem, Refusal, Result, printable};
 use crate::populate::sources::SourcesFile;
-use crate::publication::Publication;
+use crate::publication::{DistGitTarget, Publication};
 use crate::spec::{Context, SpecFile};
 use crate::trailers::Trailers;
 use crate::trigger::Target;
 use crate::version::{Floor, floor as highest};
 
 /// The folder of certificates in a dist-git branch.
-const KEYS: &str = "keys";
+pub(crate) const KEYS: &str = "keys";
 
 /// How many commits and files of others are named in a report.
 const NAMED: usize = 10;
@@ -61,6 +63,8 @@ pub struct BranchState {
     pub certificates: Certificates,
     /// What of the certificates could not be read.
     pub certificate_warnings: Vec<String>,
+    /// What changed among the keys since the last publication, a sentence each.
+    pub key_changes: Vec<String>,
     /// The bot's last commit for this branch.
     pub published: Option<Published>,
     /// Commits of others since then that touch more than the bot's config: divergence.
@@ -143,7 +147,43 @@ pub fn state(
     let (certificates, certificate_warnings) =
         certificates(objects, tip, &config, trusted.keyring)?;
     let floor = floor(objects, target, tip, trusted)?;
-    Ok(BranchState { config, certificates, certificate_warnings, published, strangers, floor })
+    let key_changes = key_changes(objects, tip, &config, published.as_ref())?;
+    Ok(BranchState {
+        config,
+        certificates,
+        certificate_warnings,
+        key_changes,
+        published,
+        strangers,
+        floor,
+    })
+}
+
+/// Compares the keys at the tip with those at the last publication; the operator's keyring is left out of it.
+///
+/// # Errors
+/// Refuses objects that cannot be read.
+pub fn key_changes(
+    objects: &Objects,
+    tip: &Commit,
+    config: &BranchConfig,
+    published: Option<&Published>,
+) -> Result<Vec<String>> {
+    let Some(published) = published.filter(|published| published.tree != tip.tree) else {
+        return Ok(Vec::new());
+    };
+    let since = format!("since the last publication ({})", published.commit.short());
+    let then = objects.commit(&published.commit)?;
+    let list = |commit: &Commit, config: &BranchConfig| -> Result<KeyList> {
+        let (certificates, _) = certificates(objects, commit, config, &[])?;
+        Ok(KeyList::new(&config.signing, &certificates))
+    };
+    let before = published.config.as_ref().and_then(|config| list(&then, config).ok());
+    let Some(before) = before else {
+        return Ok(vec![format!("{since} keys may have changed: the config then cannot be read")]);
+    };
+    let changes = before.changes(&list(tip, config)?);
+    Ok(changes.into_iter().map(|change| format!("{since}: {change}")).collect())
 }
 
 /// Walks first parents down to the bot's last commit for this branch, collecting what others did since.
@@ -161,7 +201,7 @@ pub fn since_published(
     let mut strangers = Vec::new();
     let mut current = tip.clone();
     loop {
-        if let Some(publication) = own_publication(&current, target, bot_certs) {
+        if let Some(publication) = own_publication(&current, &target.name(), bot_certs) {
             if is_as_published(objects, &current, tip)? {
                 strangers.clear();
             }
@@ -185,10 +225,34 @@ fn is_config(path: &bstr::BStr) -> bool {
     path == config::FILE_NAME || path == KEYS
 }
 
+/// Returns what the bot published last on the first-parent line below `tip`; reads commits and nothing else.
+///
+/// # Errors
+/// Refuses objects that cannot be read.
+pub fn last_publication(
+    objects: &Objects,
+    target: &DistGitTarget,
+    tip: &Commit,
+    bot_certs: &BotCerts,
+) -> Result<Option<Publication>> {
+    let mut current = tip.clone();
+    loop {
+        if let Some(publication) = own_publication(&current, target, bot_certs) {
+            return Ok(Some(publication));
+        }
+        let Some(parent) = current.parents.first() else { return Ok(None) };
+        current = objects.commit(parent)?;
+    }
+}
+
 /// Returns what the commit says it published, where it is the bot's own and made for this branch.
-fn own_publication(commit: &Commit, target: &Target, bot_certs: &BotCerts) -> Option<Publication> {
+pub(crate) fn own_publication(
+    commit: &Commit,
+    target: &DistGitTarget,
+    bot_certs: &BotCerts,
+) -> Option<Publication> {
     let publication = Publication::read(&Trailers::parse(&commit.message))?;
-    let ours = publication.target == target.name() && bot_certs.signed(&commit.raw).is_some();
+    let ours = publication.target == *target && bot_certs.signed(&commit.raw).is_some();
     ours.then_some(publication)
 }
 

@@ -4,10 +4,11 @@
 //! - [`Keyring`] holds the listed ones, merged, and judges signatures: `armour` and `packet` read one,
 //!   `policy` says which self-signatures count, `validity` whether a key may sign now, `verify` puts them
 //!   in order;
-//! - [`SecretKey`] is the bot's own key.
+//! - [`SecretKey`] is the bot's own key; [`describe`] tells what a key file holds without unlocking it.
 
 mod armour;
 mod certificates;
+mod description;
 mod packet;
 mod policy;
 mod secret_key;
@@ -15,6 +16,7 @@ mod validity;
 mod verify;
 
 pub use certificates::{Certificates, Warning};
+pub use description::{Description, describe};
 pub use secret_key::SecretKey;
 pub use verify::{Good, KeyState, Keyring};
 

@@ -94,6 +94,11 @@ impl AllowedSigner {
         self.options.valid_before
     }
 
+    /// Returns the principals that a certificate authority may name.
+    pub fn principals(&self) -> &[String] {
+        &self.principals
+    }
+
     /// Tells whether it is a certificate authority.
     pub fn is_authority(&self) -> bool {
         self.options.cert_authority

@@ -1,0 +1,127 @@
+//! `lockkeeper signer`: the bot's key in a process of its own.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use clap::{Args, ValueEnum};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::print;
+use super::secret::{PassphraseFlags, exposed};
+use super::world::{bot_certs_of, read};
+use crate::bot_key::BotKey;
+use crate::land::Signer;
+use crate::land::signer::process::{Doorway, SignerProcess, SignerSocket, SocketMode};
+use crate::outcome::{Problem, Refusal, Result};
+use crate::report::Exit;
+
+/// Arguments of `signer`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The Unix socket to answer at.
+    #[arg(long, value_name = "PATH")]
+    socket: PathBuf,
+    /// Who may connect: the signer's user alone, or its group too.
+    #[arg(long, value_enum, default_value_t = Mode::Owner)]
+    socket_mode: Mode,
+    /// A user (its number) that may ask; may be repeated. By default whoever the socket's rights let in.
+    #[arg(long, value_name = "UID")]
+    allow_uid: Vec<u32>,
+    /// The bot's secret key, which nobody but this user may be able to read.
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    #[command(flatten)]
+    passphrase: PassphraseFlags,
+    /// A public key of an earlier key of the bot's; may be repeated.
+    #[arg(long, value_name = "FILE")]
+    bot_cert: Vec<PathBuf>,
+    /// A folder of certificates besides the branch's own keys/; may be repeated.
+    #[arg(long, value_name = "DIR")]
+    keyring: Vec<PathBuf>,
+    /// The dist-git address of every package, {name} in the place of its name. With it the signer asks dist-git itself
+    /// for a branch's tip, and signs nothing on top of any other commit.
+    #[arg(long, value_name = "URL")]
+    dist_git: Option<String>,
+    /// How many commits are signed within an hour.
+    #[arg(long, value_name = "N", default_value_t = crate::land::signer::LIMIT)]
+    limit: usize,
+    /// How many seconds a request may take to come in.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    patience: u64,
+}
+
+/// The rights of the socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Mode {
+    /// 0600.
+    Owner,
+    /// 0660.
+    Group,
+}
+
+/// Runs `signer`.
+pub async fn run(arguments: Arguments) -> Exit {
+    match serve(&arguments).await {
+        Ok(()) => Exit::Done,
+        Err(fault) => print::fault(&fault),
+    }
+}
+
+async fn serve(arguments: &Arguments) -> Result<()> {
+    let process = Arc::new(process(arguments)?);
+    let stop = stop()?;
+    let mode = match arguments.socket_mode {
+        Mode::Owner => SocketMode::Owner,
+        Mode::Group => SocketMode::Group,
+    };
+    let socket = SignerSocket::bind(&arguments.socket, mode)?;
+    print::to_stdout(&format!("lockkeeper signer: listening at {}\n", arguments.socket.display()));
+    process.serve(socket, stop).await
+}
+
+fn process(arguments: &Arguments) -> Result<SignerProcess> {
+    if let Some(words) = exposed(&arguments.key) {
+        return Err(Refusal::config("bot-key-exposed", words)
+            .hint("let the key be readable by the signer's own user alone")
+            .into());
+    }
+    let key = BotKey::load(&read(&arguments.key)?, arguments.passphrase.read()?.as_deref())?;
+    let mut certificates = vec![key.public()];
+    for path in &arguments.bot_cert {
+        certificates.push(String::from_utf8_lossy(&read(path)?).into_owned());
+    }
+    let mut named = vec![("the bot's key".to_owned(), key.public().into_bytes())];
+    for path in &arguments.bot_cert {
+        named.push((path.display().to_string(), read(path)?));
+    }
+    let certs = Arc::new(bot_certs_of(named)?);
+    let signer = Signer::new(key, certs, arguments.keyring.clone()).limit(arguments.limit);
+    let doorway = Doorway {
+        users: arguments.allow_uid.clone(),
+        patience: Duration::from_secs(arguments.patience),
+    };
+    let process = SignerProcess::new(signer, certificates, doorway, SystemTime::now)?;
+    match &arguments.dist_git {
+        Some(address) => process.asking(address),
+        None => Ok(process),
+    }
+}
+
+/// Resolves when the process is told to stop.
+fn stop() -> Result<impl Future<Output = ()>> {
+    let on = |kind: SignalKind| {
+        signal(kind).map_err(|error| {
+            Problem::permanent("no-signals", format!("cannot wait for signals: {error}"))
+                .because(error)
+        })
+    };
+    let (mut terminate, mut interrupt) =
+        (on(SignalKind::terminate())?, on(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
