@@ -64,7 +64,7 @@ async fn attempt(
     describe_draft(report, tree.order(), tree.draft());
     note_time(report, "populate", started);
     let started = Instant::now();
-    let landing = land(&tree, &scene.dist_git, harbour).await?;
+    let landing = land(&tree, &scene, harbour).await?;
     note_time(report, "land", started);
     match landing {
         Landing::Landed(commit) => {

@@ -26,7 +26,6 @@ fn commit(number: usize, message: &str) -> LogCommit {
         parents: 1,
         on_first_parent_line: true,
         packaging_only: false,
-        signed: None,
     }
 }
 
@@ -299,17 +298,6 @@ fn an_entry_always_says_something() {
     assert_eq!(items(&[], &defaults(), occasion).items[0].text, "Update to 1.2");
     assert_eq!(collapse(&[], &defaults()).items[0].text, NOTHING);
     assert_eq!(texts(&["\n \n"]), ["Change without a description"]);
-}
-
-#[test]
-fn an_item_is_unsigned_when_one_of_its_commits_is() {
-    let mut commits = history(&["Add a", "fixup! Add a", "Add b"]);
-    for (commit, signed) in commits.iter_mut().zip([Some(true), Some(false), Some(true)]) {
-        commit.signed = signed;
-    }
-    let unsigned: Vec<_> =
-        collapse(&commits, &defaults()).items.iter().map(|item| item.unsigned).collect();
-    assert_eq!(unsigned, [false, true]);
 }
 
 #[test]
