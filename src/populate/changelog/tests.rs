@@ -354,14 +354,13 @@ fn message() -> impl Strategy<Value = String> {
 }
 
 fn histories() -> impl Strategy<Value = Vec<LogCommit>> {
-    let one = (message(), 1..3_usize, any::<bool>(), any::<bool>(), any::<Option<bool>>());
+    let one = (message(), 1..3_usize, any::<bool>(), any::<bool>());
     proptest::collection::vec(one, 0..12).prop_map(|commits| {
         let numbered = commits.into_iter().enumerate();
-        let made = numbered.map(|(index, (message, parents, main, packaging, signed))| LogCommit {
+        let made = numbered.map(|(index, (message, parents, main, packaging))| LogCommit {
             parents,
             on_first_parent_line: main,
             packaging_only: packaging,
-            signed,
             ..commit(index + 1, &message)
         });
         made.rev().collect()
