@@ -68,7 +68,7 @@ async fn attempt(
     let Some((tip, scene)) = look(target, world, report).await? else { return Ok(Step::Done) };
     let tree = populated(tip, &scene, world, Sources::Required, report).await?;
     let started = Instant::now();
-    let landing = land(&tree, &scene.dist_git, harbour).await?;
+    let landing = land(&tree, &scene, harbour).await?;
     note_time(report, "land", started);
     match landing {
         Landing::Landed(commit) => {

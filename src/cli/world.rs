@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use clap::Args;
 
@@ -12,6 +12,7 @@ use crate::bot_key::BotKey;
 use crate::config::TagTrust;
 use crate::decide::Rules;
 use crate::git::{Mirrors, Transport};
+use crate::http::{Backoff, Timeouts};
 use crate::land::{Door, Signer, SignerClient};
 use crate::ledger::Trusted;
 use crate::lookaside::{HttpOptions, Lookaside};
@@ -149,6 +150,14 @@ pub struct LookasideFlags {
     /// The certificate authority of the lookaside server, in PEM.
     #[arg(long, value_name = "FILE")]
     pub lookaside_ca: Option<PathBuf>,
+    /// How long a lookaside server may take for an answer, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 120,
+          value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub lookaside_timeout: u64,
+    /// How often a lookaside server that fails for a while is asked in all.
+    #[arg(long, value_name = "NUMBER", default_value_t = 4,
+          value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub lookaside_attempts: u32,
 }
 
 impl TargetFlags {
@@ -207,6 +216,11 @@ impl LookasideFlags {
             download: self.lookaside_download.clone(),
             client_certificate: self.lookaside_cert.as_deref().map(read).transpose()?,
             certificate_authority: self.lookaside_ca.as_deref().map(read).transpose()?,
+            timeouts: Timeouts {
+                answer: Duration::from_secs(self.lookaside_timeout),
+                ..Timeouts::default()
+            },
+            backoff: Backoff { attempts: self.lookaside_attempts, ..Backoff::default() },
             ..HttpOptions::default()
         };
         Ok(Lookaside::from_argument(&text, options)?)

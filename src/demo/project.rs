@@ -75,7 +75,14 @@ impl Project {
     /// Fails where the folder cannot be written.
     pub fn new(folder: &Path, branch: &str, clock: SystemTime) -> Result<Project> {
         Store::init_bare(folder)?;
-        Project::open(folder, branch, clock)
+        let project = Project::open(folder, branch, clock)?;
+        // Whoever clones it or runs `git log` in it means this branch.
+        let head = format!("ref: {}\n", project.branch.reference());
+        std::fs::write(folder.join("HEAD"), head).map_err(|error| {
+            let words = format!("cannot write to {}: {error}", folder.display());
+            crate::outcome::Problem::permanent("repository-not-made", words).because(error)
+        })?;
+        Ok(project)
     }
 
     /// Opens a repository that is there already.

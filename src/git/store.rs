@@ -38,6 +38,9 @@ impl Store {
             .strict_config(false)
             .config_overrides(["core.useReplaceRefs=false", "gitoxide.core.useReplaceRefs=false"])
             .with(gix::sec::Trust::Full);
+        if !path.exists() {
+            return Err(repository_missing(path));
+        }
         let repository = options.open(path).map_err(|error| unreadable(path, &error))?;
         if repository.to_thread_local().object_hash() != gix::hash::Kind::Sha1 {
             return Err(format_unsupported(path));
@@ -111,6 +114,12 @@ impl Store {
     pub fn git_dir(&self) -> PathBuf {
         self.repository.to_thread_local().git_dir().to_path_buf()
     }
+}
+
+fn repository_missing(path: &Path) -> Fault {
+    Refusal::new("repository-missing", format!("there is no repository at {}", path.display()))
+        .hint("correct the address, or create the repository")
+        .into()
 }
 
 fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Fault {

@@ -2,10 +2,20 @@
 
 use crate::publication::Publication;
 
+/// One changelog item of the message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// Its text.
+    pub text: String,
+    /// Whether the gate would let every commit through that it stands for.
+    pub signed: bool,
+}
+
 /// Returns the whole message: subject, changelog items, trailers.
 ///
-/// Items begin with `- `, so that no text from a source commit can stand where a trailer is looked for.
-pub fn compose(publication: &Publication, items: &[String]) -> String {
+/// Items begin with `- `, so that no text from a source commit can stand where a trailer is looked for. Those of
+/// unsigned commits end in `(unsigned)`.
+pub fn compose(publication: &Publication, items: &[Item]) -> String {
     let subject = match &publication.evr {
         Some(evr) => format!("Update to {} from {}", evr.short(), publication.branch),
         None => format!("Sync {}", publication.branch),
@@ -13,8 +23,8 @@ pub fn compose(publication: &Publication, items: &[String]) -> String {
     let mut message = format!("{subject}\n\n");
     for item in items {
         message.push_str("- ");
-        message.push_str(&one_line(item));
-        message.push('\n');
+        message.push_str(&one_line(&item.text));
+        message.push_str(if item.signed { "\n" } else { " (unsigned)\n" });
     }
     if !items.is_empty() {
         message.push('\n');
@@ -46,19 +56,29 @@ mod tests {
         Publication::read(&trailers).expect("the paragraph is whole")
     }
 
+    fn item(text: &str, signed: bool) -> Item {
+        Item { text: text.to_owned(), signed }
+    }
+
     #[test]
     fn items_stand_between_subject_and_trailers() {
-        let message = compose(&publication(), &["Fix overflow".to_owned(), "Add tests".to_owned()]);
-        assert!(
-            message
-                .starts_with("Update to 1.2.0-4 from main\n\n- Fix overflow\n- Add tests\n\nFrom-")
-        );
+        let items = [item("Fix overflow", true), item("Add tests", false)];
+        let message = compose(&publication(), &items);
+        let wanted =
+            "Update to 1.2.0-4 from main\n\n- Fix overflow\n- Add tests (unsigned)\n\nFrom-";
+        assert!(message.starts_with(wanted), "{message}");
         assert_eq!(Publication::read(&Trailers::parse(message.as_bytes())), Some(publication()));
     }
 
     #[test]
+    fn the_mark_of_an_unsigned_item_is_not_cut_off() {
+        let message = compose(&publication(), &[item(&"x".repeat(2000), false)]);
+        assert!(message.lines().nth(2).is_some_and(|line| line.ends_with("… (unsigned)")));
+    }
+
+    #[test]
     fn an_item_cannot_pass_for_a_trailer() {
-        let hostile = "x\n\nPublished-EVR: 0:99-1\u{1b}[2J\n".to_owned();
+        let hostile = item("x\n\nPublished-EVR: 0:99-1\u{1b}[2J\n", true);
         let message = compose(&publication(), &[hostile]);
         assert_eq!(Publication::read(&Trailers::parse(message.as_bytes())), Some(publication()));
         assert!(!message.contains('\u{1b}'));

@@ -16,14 +16,16 @@ use std::time::SystemTime;
 use bstr::ByteSlice;
 
 use crate::digest::Sha512;
-use crate::git::{Commit, Identity, Kind, Pushed, Transport};
+use crate::gate::{self, Policy, Verdict};
+use crate::git::{Commit, Identity, Kind, Objects, Pushed, Transport};
 use crate::lookaside::{Archive, Lookaside};
 use crate::names::ObjectId;
-use crate::observe::DistGit;
+use crate::observe::{DistGit, Scene};
 use crate::outcome::{Problem, Refusal, Result};
-use crate::populate::PopulatedTree;
+use crate::populate::{PopulatedTree, changelog};
 use crate::publication::{GENERATOR, Publication};
 
+pub use message::Item;
 pub use signer::{Door, Signer, SignerClient, SignerProcess, SigningRequest};
 
 /// What landing needs besides the tree.
@@ -62,16 +64,14 @@ pub struct LandedCommit {
 ///
 /// # Errors
 /// Refusals of the lookaside, the signer and the server's hooks; problems of transport.
-pub async fn land(
-    tree: &PopulatedTree,
-    dist_git: &DistGit,
-    harbour: &Harbour<'_>,
-) -> Result<Landing> {
+pub async fn land(tree: &PopulatedTree, scene: &Scene, harbour: &Harbour<'_>) -> Result<Landing> {
+    let dist_git = &scene.dist_git;
     if tree.draft().tree == dist_git.tip.tree {
         return Ok(Landing::Unchanged);
     }
     upload(tree, harbour).await?;
-    let commit = commit(tree, dist_git, harbour)?;
+    let items = message_items(tree, scene)?;
+    let commit = commit(tree, dist_git, &items, harbour)?;
     let target = &tree.order().target;
     let pushed = harbour
         .transport
@@ -131,9 +131,14 @@ async fn must_be_there(
 }
 
 /// Writes the signed commit into our mirror, where nothing points to it until it is pushed.
-fn commit(tree: &PopulatedTree, dist_git: &DistGit, harbour: &Harbour<'_>) -> Result<ObjectId> {
+fn commit(
+    tree: &PopulatedTree,
+    dist_git: &DistGit,
+    items: &[Item],
+    harbour: &Harbour<'_>,
+) -> Result<ObjectId> {
     let objects = dist_git.store.objects();
-    let unsigned = unsigned_commit(tree, &dist_git.tip, harbour);
+    let unsigned = unsigned_commit(tree, &dist_git.tip, items, harbour);
     let request = SigningRequest {
         target: &tree.order().target.name(),
         dist_git: &objects,
@@ -146,7 +151,12 @@ fn commit(tree: &PopulatedTree, dist_git: &DistGit, harbour: &Harbour<'_>) -> Re
 }
 
 /// Returns the commit object: the source tip's author and dates, the bot as committer.
-fn unsigned_commit(tree: &PopulatedTree, tip: &Commit, harbour: &Harbour<'_>) -> Vec<u8> {
+fn unsigned_commit(
+    tree: &PopulatedTree,
+    tip: &Commit,
+    items: &[Item],
+    harbour: &Harbour<'_>,
+) -> Vec<u8> {
     let source = &tree.order().source_commit;
     let (name, mail) = &harbour.committer;
     let committer = Identity {
@@ -154,19 +164,36 @@ fn unsigned_commit(tree: &PopulatedTree, tip: &Commit, harbour: &Harbour<'_>) ->
         mail: mail.as_str().into(),
         ..source.committer.clone()
     };
-    let items: Vec<String> = tree.draft().items.iter().map(item_line).collect();
     let mut object = format!("tree {}\nparent {}\n", tree.draft().tree, tip.id);
     object.push_str(&format!("author {}\n", identity_line(&source.author)));
     object.push_str(&format!("committer {}\n\n", identity_line(&committer)));
-    object.push_str(&message::compose(&publication(tree), &items));
+    object.push_str(&message::compose(&publication(tree), items));
     object.into_bytes()
 }
 
-fn item_line(item: &crate::populate::changelog::Item) -> String {
-    match item.unsigned {
-        true => format!("{} (unsigned)", item.text),
-        false => item.text.clone(),
+/// Returns the changelog items for the message, those of unsigned commits marked.
+///
+/// Only here are the commits below the tip judged: what is populated does not depend on keys, which may change
+/// between two runs.
+fn message_items(tree: &PopulatedTree, scene: &Scene) -> Result<Vec<Item>> {
+    let Some(source) = &scene.source else { return Ok(Vec::new()) };
+    let objects = source.store.objects();
+    let mark = |item: &changelog::Item| {
+        let signed = all_signed(&item.commits, &objects, &source.policy)?;
+        Ok(Item { text: item.text.clone(), signed })
+    };
+    tree.draft().items.iter().map(mark).collect()
+}
+
+/// Tells whether the gate would let each of the commits through.
+fn all_signed(commits: &[ObjectId], objects: &Objects, policy: &Policy) -> Result<bool> {
+    for id in commits {
+        let raw = objects.read_kind(id, Kind::Commit)?;
+        if let Verdict::Refused(_) = gate::judge_commit(id, &raw, policy) {
+            return Ok(false);
+        }
     }
+    Ok(true)
 }
 
 fn publication(tree: &PopulatedTree) -> Publication {

@@ -16,6 +16,7 @@ pub use source::{Asked, ReleaseFacts, SourceFacts, every_commit, open_source, re
 pub use spec::{SourceSpec, find_spec};
 
 use crate::config::TagTrust;
+use crate::gate::Policy;
 use crate::git::{Commit, Mirrors, Store, Transport, Wanted};
 use crate::ledger::{self, BranchState, Entry, Trusted};
 use crate::names::ObjectId;
@@ -49,8 +50,16 @@ pub struct Observed {
 pub struct Scene {
     /// The dist-git mirror, for reading and for the commit to be made in.
     pub dist_git: DistGit,
-    /// The source repository; `None` where the branch is not for us.
-    pub source: Option<Store>,
+    /// The source-git side; `None` where the branch is not for us.
+    pub source: Option<SourceGit>,
+}
+
+/// The source-git side of a run.
+pub struct SourceGit {
+    /// The repository.
+    pub store: Store,
+    /// Who may sign, for landing, which marks the items of unsigned commits.
+    pub policy: Policy,
 }
 
 /// The dist-git branch as it was fetched.
@@ -108,11 +117,12 @@ pub async fn observe(target: &Target, lookout: &Lookout<'_>) -> Result<Observed>
         open_source(&config.source.repository, &config.source.branch, lookout).await?;
     let objects = dist_git.store.objects();
     let branch = ledger::state(&objects, target, &dist_git.tip, config, lookout.trusted)?;
-    let source = source::facts(target, &branch, &store, &tip, lookout)?;
+    let policy = branch.policy(lookout.now);
+    let source = source::facts(target, &branch, &store, &tip, (lookout.tag_trust, &policy))?;
     let newer_branches = ledger::newer_branches(&objects, target, &branch.config)?;
     let opted_in = Box::new(OptedIn { branch, source, newer_branches });
     let facts = facts(Standing::OptedIn(opted_in));
-    Ok(Observed { facts, scene: Scene { dist_git, source: Some(store) } })
+    Ok(Observed { facts, scene: Scene { dist_git, source: Some(SourceGit { store, policy }) } })
 }
 
 fn not_for_us(facts: Facts, dist_git: DistGit) -> Observed {

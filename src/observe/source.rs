@@ -74,12 +74,11 @@ pub(super) fn facts(
     branch: &BranchState,
     store: &Store,
     tip: &ObjectId,
-    lookout: &Lookout<'_>,
+    (trust, policy): (TagTrust, &Policy),
 ) -> Result<SourceFacts> {
     let objects = store.objects();
-    let policy = branch.policy(lookout.now);
     let tip = objects.commit(tip)?;
-    let verdict = gate::judge_commit(&tip.id, &tip.raw, &policy);
+    let verdict = gate::judge_commit(&tip.id, &tip.raw, policy);
     let published = branch.published.as_ref().map(|published| &published.publication);
     let relation = published.map(|published| objects.relation(&tip.id, &published.source_commit));
     let tags = objects.tags()?;
@@ -87,15 +86,15 @@ pub(super) fn facts(
         let wanted = &published.release_tag.0;
         tags.iter().find(|tag| tag.name == *wanted).map(|tag| tag.object)
     });
-    let trust = branch.config.tags.require.unwrap_or(lookout.tag_trust);
+    let trust = branch.config.tags.require.unwrap_or(trust);
     let asked =
-        Asked { package: &target.package, config: &branch.config, trust, policy: Some(&policy) };
+        Asked { package: &target.package, config: &branch.config, trust, policy: Some(policy) };
     let release = release(&asked, &objects, &tip, tags)?;
     let published = branch.published.as_ref().map(|published| published.publication.source_commit);
     let below = match branch.config.signing.require {
         SigningScope::Tip => None,
         SigningScope::EveryCommit => {
-            Some(every_commit(&objects, &tip.id, published, &release, &policy)?)
+            Some(every_commit(&objects, &tip.id, published, &release, policy)?)
         }
     };
     let trailers = Trailers::parse(&tip.message);

@@ -31,7 +31,6 @@ pub fn since_published(objects: &Objects, order: &Order) -> Result<Vec<LogCommit
                 parents: commit.parents.len(),
                 on_first_parent_line: first_parents.contains(id),
                 packaging_only: is_packaging_only(objects, &commit, &packaging)?,
-                signed: None,
             })
         })
         .collect()

@@ -186,7 +186,7 @@ pub fn populate(
     let source = scene.source.as_ref().ok_or_else(|| {
         Problem::permanent("no-source", "no source repository is open for a branch to be published")
     })?;
-    let draft = draft(tip.order(), source, &scene.dist_git, provisions)?;
+    let draft = draft(tip.order(), &source.store, &scene.dist_git, provisions)?;
     Ok(PopulatedTree { tip, draft })
 }
 

@@ -43,7 +43,6 @@ impl<'c> Group<'c> {
         Item {
             text: references.append_to(&message::title(self.message())),
             commits: self.members().map(|commit| commit.id).collect(),
-            unsigned: self.members().any(|commit| commit.signed == Some(false)),
         }
     }
 }

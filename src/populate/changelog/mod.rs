@@ -37,8 +37,6 @@ pub struct LogCommit {
     pub on_first_parent_line: bool,
     /// Whether it touches packaging paths only.
     pub packaging_only: bool,
-    /// Whether a listed key signed it; `None` where nobody asked.
-    pub signed: Option<bool>,
 }
 
 /// The items of one entry, and what became of every other commit.
@@ -57,8 +55,6 @@ pub struct Item {
     pub text: String,
     /// The commits that it stands for, newest first; none for an item that says there was nothing.
     pub commits: Vec<ObjectId>,
-    /// Whether one of them is known to be unsigned.
-    pub unsigned: bool,
 }
 
 /// A commit that no item stands for.
@@ -157,8 +153,7 @@ fn counted(rest: Vec<Item>, limit: usize) -> Item {
         (_, 1) => "and 1 more change".to_owned(),
         (_, count) => format!("and {count} more changes"),
     };
-    let unsigned = rest.iter().any(|item| item.unsigned);
-    Item { text, commits: rest.into_iter().flat_map(|item| item.commits).collect(), unsigned }
+    Item { text, commits: rest.into_iter().flat_map(|item| item.commits).collect() }
 }
 
 fn nothing_left(occasion: Occasion<'_>) -> Item {
@@ -166,7 +161,7 @@ fn nothing_left(occasion: Occasion<'_>) -> Item {
         true => format!("Update to {}", occasion.version),
         false => format!("Rebuild of {}", message::one_line(occasion.tag.as_str())),
     };
-    Item { text, commits: Vec::new(), unsigned: false }
+    Item { text, commits: Vec::new() }
 }
 
 #[cfg(test)]

@@ -26,7 +26,6 @@ fn commit(number: usize, message: &str) -> LogCommit {
         parents: 1,
         on_first_parent_line: true,
         packaging_only: false,
-        signed: None,
     }
 }
 
@@ -302,17 +301,6 @@ fn an_entry_always_says_something() {
 }
 
 #[test]
-fn an_item_is_unsigned_when_one_of_its_commits_is() {
-    let mut commits = history(&["Add a", "fixup! Add a", "Add b"]);
-    for (commit, signed) in commits.iter_mut().zip([Some(true), Some(false), Some(true)]) {
-        commit.signed = signed;
-    }
-    let unsigned: Vec<_> =
-        collapse(&commits, &defaults()).items.iter().map(|item| item.unsigned).collect();
-    assert_eq!(unsigned, [false, true]);
-}
-
-#[test]
 fn hostile_text_comes_out_as_one_plain_line() {
     let cases = [
         ("a\u{0}b\u{1b}[31mc\rd", "a b [31mc d"),
@@ -366,14 +354,13 @@ fn message() -> impl Strategy<Value = String> {
 }
 
 fn histories() -> impl Strategy<Value = Vec<LogCommit>> {
-    let one = (message(), 1..3_usize, any::<bool>(), any::<bool>(), any::<Option<bool>>());
+    let one = (message(), 1..3_usize, any::<bool>(), any::<bool>());
     proptest::collection::vec(one, 0..12).prop_map(|commits| {
         let numbered = commits.into_iter().enumerate();
-        let made = numbered.map(|(index, (message, parents, main, packaging, signed))| LogCommit {
+        let made = numbered.map(|(index, (message, parents, main, packaging))| LogCommit {
             parents,
             on_first_parent_line: main,
             packaging_only: packaging,
-            signed,
             ..commit(index + 1, &message)
         });
         made.rev().collect()

@@ -1,0 +1,25 @@
+//! Stories told to a small world: people, a source-git project, a dist-git, a lookaside cache; and the program
+//! itself, run as people run it.
+//!
+//! What a story asserts of a refusal is always the same: exit code, outcome, the reason's code, and that dist-git
+//! and lookaside are as they were.
+
+#![allow(clippy::disallowed_methods, reason = "tests make their worlds with the real tools")]
+
+mod world;
+
+mod stories {
+    mod config;
+    mod dist_git;
+    mod history;
+    mod interrupted;
+    mod landing;
+    mod lookaside;
+    mod output;
+    mod programs;
+    mod removal;
+    mod source;
+    mod tags;
+    mod transports;
+    mod versions;
+}
