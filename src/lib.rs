@@ -19,7 +19,9 @@
 //! - [`version`] chooses the release tag, the version and the release number.
 //! - [`decide`] draws the conclusion from the facts; only it makes a [`decide::VerifiedTip`].
 //! - [`populate`] makes the dist-git tree of a verified tip and proves it; only it makes a [`populate::PopulatedTree`].
+//! - [`sources`] keeps `sources` and `.gitignore`, the files of dist-git that name archives.
 //! - [`spec`] edits a spec file and keeps every byte that it does not edit.
+//! - [`prove`] has rpm itself prepare the tree, in a sandbox, where that is asked for.
 //! - [`land`] uploads, signs one commit and pushes it with a lease; only it makes a [`land::LandedCommit`].
 //! - [`lookaside`] keeps archives in a folder, or at a server that speaks dist-git's upload protocol.
 //! - [`report`] puts the outcome into words, JSON and an exit code.
@@ -48,7 +50,7 @@
 //! **Beside the way**
 //!
 //! - [`demo`] makes a small world in one folder and plays the main job in it.
-//! - [`init_spec`] drafts a first spec for a package that has none; no command calls it in this version.
+//! - [`init_spec`] drafts a first spec for a package that has none.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -80,6 +82,7 @@ pub mod prove;
 pub mod publication;
 pub mod report;
 pub mod signer_id;
+pub mod sources;
 pub mod spec;
 pub mod ssh;
 pub mod sync;

@@ -60,10 +60,7 @@ pub struct Arguments {
 
 /// Runs `populate`.
 pub async fn run(arguments: Arguments, format: Format) -> Exit {
-    match populate(&arguments).await {
-        Ok(report) => print::report(&report, format),
-        Err(fault) => print::fault(&fault),
-    }
+    print::outcome(populate(&arguments).await, format)
 }
 
 async fn populate(arguments: &Arguments) -> Result<Report> {
@@ -75,6 +72,9 @@ async fn populate(arguments: &Arguments) -> Result<Report> {
     let surroundings = Surroundings::new(&arguments.trust, own)?;
     output_folder(&arguments.output)?;
     let mut report = Report::new(Some(&target), Outcome::Populated);
+    if arguments.branch.is_none() {
+        report.branch = None;
+    }
     let report = match populated(arguments, &target, &surroundings, &mut report).await {
         Ok(()) => report,
         Err(fault) => report.fault(&fault),

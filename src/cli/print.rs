@@ -3,11 +3,22 @@
 use std::io::Write;
 
 use super::Format;
-use crate::outcome::{Fault, Refusal};
-use crate::report::{Exit, Report, describe, refusal_words};
+use crate::outcome::{Fault, Refusal, Result};
+use crate::report::{Exit, Outcome, Report, describe, refusal_words};
+
+/// Prints what a command came to; a fault from before there was a report gets one, where a program reads it.
+pub fn outcome(outcome: Result<Report>, format: Format) -> Exit {
+    match (outcome, format) {
+        (Ok(finished), _) => report(&finished, format),
+        (Err(fault), Format::Json) => {
+            report(&Report::new(None, Outcome::Failed).fault(&fault), format)
+        }
+        (Err(error), Format::Text) => fault(&error),
+    }
+}
 
 /// Prints the report and returns its exit code.
-pub fn report(report: &Report, format: Format) -> Exit {
+fn report(report: &Report, format: Format) -> Exit {
     let text = match format {
         Format::Text => describe(report),
         Format::Json => {

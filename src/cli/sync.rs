@@ -51,10 +51,7 @@ pub struct PreviewArguments {
 
 /// Runs `sync`.
 pub async fn run(arguments: Arguments, format: Format) -> Exit {
-    match sync(&arguments).await {
-        Ok(report) => print::report(&report, format),
-        Err(fault) => print::fault(&fault),
-    }
+    print::outcome(sync(&arguments).await, format)
 }
 
 async fn sync(arguments: &Arguments) -> Result<Report> {
@@ -77,10 +74,7 @@ async fn sync(arguments: &Arguments) -> Result<Report> {
 
 /// Runs `preview`.
 pub async fn preview(arguments: PreviewArguments, format: Format) -> Exit {
-    match previewed(&arguments).await {
-        Ok(report) => print::report(&report, format),
-        Err(fault) => print::fault(&fault),
-    }
+    print::outcome(previewed(&arguments).await, format)
 }
 
 async fn previewed(arguments: &PreviewArguments) -> Result<Report> {

@@ -64,10 +64,7 @@ pub async fn run(arguments: Arguments, format: Format) -> Exit {
         Some(_) => verify_branch(&arguments).await,
         None => verify_commit(&arguments),
     };
-    match report {
-        Ok(report) => print::report(&report, format),
-        Err(fault) => print::fault(&fault),
-    }
+    print::outcome(report, format)
 }
 
 /// Judges the tip that a dist-git branch tracks.
@@ -88,13 +85,19 @@ async fn verify_branch(arguments: &Arguments) -> Result<Report> {
     };
     let opted_in = match observed.facts.standing {
         Standing::OptedIn(opted_in) => *opted_in,
-        Standing::Retired | Standing::NotOptedIn => {
-            return Ok(report.fault(&not_opted_in(&target).into()));
-        }
+        Standing::Retired => return Ok(report.fault(&retired(&target).into())),
+        Standing::NotOptedIn => return Ok(report.fault(&not_opted_in(&target).into())),
     };
     let OptedIn { branch, source, .. } = opted_in;
+    if arguments.trust.bot_cert.is_empty() {
+        report.warnings.push(
+            "no --bot-cert was given, so no commit in dist-git counts as the bot's, and nobody looked whether the \
+             branch went back"
+                .to_owned(),
+        );
+    }
     report.source_commit = Some(source.tip.id);
-    report.warnings = branch.certificate_warnings.clone();
+    report.warnings.extend(branch.certificate_warnings.iter().cloned());
     report.warnings.extend_from_slice(&branch.key_changes);
     match judge_tip(&branch, &source, surroundings.rules()) {
         Ok(accepted) => {
@@ -107,11 +110,14 @@ async fn verify_branch(arguments: &Arguments) -> Result<Report> {
 }
 
 fn not_opted_in(target: &Target) -> Refusal {
-    Refusal::config(
-        "config-missing",
-        format!("{} has no source-git.yaml, or is retired", target.name()),
-    )
-    .hint("commit a source-git.yaml to the dist-git branch to opt it in")
+    Refusal::config("config-missing", format!("{} has no source-git.yaml", target.name()))
+        .hint("commit a source-git.yaml to the dist-git branch to opt it in")
+}
+
+fn retired(target: &Target) -> Refusal {
+    let words = format!("{} is retired: a dead.package stands at its tip", target.name());
+    Refusal::config("retired", words)
+        .hint("remove dead.package from the branch to take it up again")
 }
 
 /// Judges one commit of a repository on this machine by a config file.

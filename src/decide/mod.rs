@@ -191,6 +191,7 @@ fn conclude(
     let last_tag = branch.published.as_ref().map(|published| &published.publication.release_tag);
     check_not_moved(last_tag.map(|(name, object)| (name, object)), published_tag_now.as_ref())?;
     if let Some(published) = already_published(&branch, &tip, &release.chosen.tag) {
+        warnings.extend(release.chosen.warnings.iter().cloned());
         let up_to_date = UpToDate { published: published.clone(), warnings };
         return Ok(Decision::UpToDate(Box::new(up_to_date)));
     }

@@ -92,7 +92,7 @@ pub enum Wanted {
 }
 
 /// A name for people, and a hash of the whole address for the machine.
-fn mirror_name(address: &RepositoryAddress) -> String {
+pub(super) fn mirror_name(address: &RepositoryAddress) -> String {
     use sha2::Digest;
     let digest = sha2::Sha256::digest(address.for_git());
     let hash: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();

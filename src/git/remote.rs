@@ -1,7 +1,7 @@
 //! The transport: `git fetch` and `git push`, since gix cannot push.
 //!
 //! Messages are pinned (`LC_ALL=C`), the push is read from `--porcelain`, and what they mean is found by pure
-//! functions below. Protocols are limited to https, ssh and file; hooks are off; nothing asks on the terminal.
+//! functions below. Protocols are limited to https, ssh, file and (on this machine) http; hooks are off; nothing asks on the terminal.
 
 #![allow(
     clippy::disallowed_methods,
@@ -167,7 +167,9 @@ impl Transport {
         if let Some(path) = address.local_path() {
             lines.push_str(&format!("[safe]\n\tdirectory = {}\n", quoted(path)));
         }
-        let file = self.folder.path().join("gitconfig");
+        // One file for each address: transfers may run side by side.
+        let file =
+            self.folder.path().join(format!("{}.gitconfig", super::mirror::mirror_name(address)));
         std::fs::write(&file, lines).map_err(|error| {
             Problem::permanent("no-temporary-folder", "cannot write a temporary file")
                 .because(error)

@@ -9,7 +9,7 @@ use url::Url;
 
 use super::NameError;
 
-/// Where a git repository is: a local path, or an https or ssh address.
+/// Where a git repository is: a local path, or an https or ssh address; http too, on this machine.
 ///
 /// Refused: any other scheme (`ext::` runs commands), anything that begins with a dash (git would read
 /// an option), control characters and spaces. Credentials in an address are kept for git's use and
@@ -118,9 +118,22 @@ impl FromStr for RepositoryAddress {
             "https" | "http" | "ssh" if url.host_str().is_none_or(str::is_empty) => {
                 refuse("has no host")
             }
+            "http" if !is_this_machine(&url) => {
+                refuse("is http: without encryption, to another machine; use https")
+            }
             "https" | "http" | "ssh" => Ok(RepositoryAddress { place: Place::Remote { url } }),
             _ => refuse("has a scheme other than https, ssh and file"),
         }
+    }
+}
+
+/// Tells whether an address stays on this machine, where nobody can listen on the way.
+fn is_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
     }
 }
 
@@ -197,6 +210,7 @@ mod tests {
             "ssh://-oX@h/y",
             "ssh://-x/y",
             "ftp://h/x",
+            "http://h/x",
             "git://h/x",
             "relative/path",
             "https://h/a b",

@@ -7,15 +7,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::copied::{CopiedFile, copied};
-use super::gitignore::GitIgnore;
 use super::patches::Patch;
-use super::sources::SourcesFile;
 use super::{DraftArchive, Sources};
 use crate::decide::Order;
 use crate::git::{Change, EntryMode, Kind, Objects};
 use crate::names::{FileName, ObjectId};
 use crate::observe::{DistGit, find_spec};
 use crate::outcome::{Fault, Refusal, Result};
+use crate::sources::SourcesFile;
+use crate::sources::gitignore::GitIgnore;
 use crate::spec::{Origin, ReadAs, SpecFile};
 
 /// Everything that goes into the tree.

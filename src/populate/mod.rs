@@ -8,7 +8,7 @@
 //!    above it ([`content`]), and both are proved to be the signed tree;
 //! 3. commits become changelog items ([`log`], [`changelog`]);
 //! 4. the spec is edited, byte for byte ([`crate::spec`]);
-//! 5. `sources` and `.gitignore` follow ([`sources`], [`gitignore`]);
+//! 5. `sources` and `.gitignore` follow ([`crate::sources`]);
 //! 6. the new tree is put together on top of the dist-git tip's ([`assemble`]).
 
 pub mod apply;
@@ -17,11 +17,9 @@ pub mod assemble;
 pub mod changelog;
 pub mod content;
 pub mod copied;
-pub mod gitignore;
 pub mod identity;
 pub mod log;
 pub mod patches;
-pub mod sources;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod upstream;

@@ -8,7 +8,7 @@ use crate::names::FileName;
 use crate::observe::DistGit;
 use crate::outcome::Result;
 use crate::populate::DraftArchive;
-use crate::populate::sources::SourcesFile;
+use crate::sources::SourcesFile;
 
 pub(super) fn make(of: Ingredients<'_>) -> Result<Content> {
     let objects = of.source.scratch();

@@ -30,8 +30,8 @@ use crate::observe::DistGit;
 use crate::openpgp::Keyring;
 use crate::outcome::{Fault, Problem, Refusal, Result};
 use crate::populate::DraftArchive;
-use crate::populate::sources::SourcesFile;
 use crate::signer_id::Signer;
+use crate::sources::SourcesFile;
 use crate::trailers::Trailers;
 
 /// The largest signature that is read.

@@ -7,7 +7,7 @@
 use crate::digest::{HashType, Sha512};
 use crate::names::{FileName, Fingerprint};
 use crate::outcome::{Refusal, Result, printable};
-use crate::populate::sources::SourcesFile;
+use crate::sources::SourcesFile;
 
 /// Something that pins a tarball.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,7 +7,7 @@
 use bstr::ByteSlice;
 use globset::GlobBuilder;
 
-use super::sources::SourcesFile;
+use super::SourcesFile;
 use crate::names::FileName;
 
 /// A `.gitignore` file, as lines with their ends.

@@ -4,6 +4,8 @@
 //! [`FileName`]s: a name such as `.git/config` or `../f` in this file has been a way to run code, and a space or
 //! parenthesis cannot be written in it.
 
+pub mod gitignore;
+
 use bstr::ByteSlice;
 
 use crate::digest::{Digest, HashType, Sha512};
