@@ -64,11 +64,7 @@ pub struct LandedCommit {
 ///
 /// # Errors
 /// Refusals of the lookaside, the signer and the server's hooks; problems of transport.
-pub async fn land(
-    tree: &PopulatedTree,
-    scene: &Scene,
-    harbour: &Harbour<'_>,
-) -> Result<Landing> {
+pub async fn land(tree: &PopulatedTree, scene: &Scene, harbour: &Harbour<'_>) -> Result<Landing> {
     let dist_git = &scene.dist_git;
     if tree.draft().tree == dist_git.tip.tree {
         return Ok(Landing::Unchanged);

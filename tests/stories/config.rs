@@ -22,7 +22,11 @@ fn a_branch_without_a_config_is_not_for_us() {
 
 #[test]
 fn an_unknown_key_is_refused_with_the_nearest_known_one() {
-    refused(|_, config| config + "popluation: {}\n", "config-unknown-key", "did you mean `population`?");
+    refused(
+        |_, config| config + "popluation: {}\n",
+        "config-unknown-key",
+        "did you mean `population`?",
+    );
 }
 
 #[test]
@@ -51,7 +55,11 @@ fn a_regular_expression_that_is_none_is_refused() {
 
 #[test]
 fn a_value_of_the_wrong_type_is_refused() {
-    refused(|_, config| config + "changelog:\n  limit: many\n", "config-wrong-type", "whole number");
+    refused(
+        |_, config| config + "changelog:\n  limit: many\n",
+        "config-wrong-type",
+        "whole number",
+    );
 }
 
 #[test]
@@ -79,7 +87,9 @@ fn a_certificate_that_is_named_and_not_there_is_refused() {
     let named = listed.replace('}', ", certificate: keys/nobody.asc}");
     let config = world.config("").replace(&listed, &named);
     world.opt_in_with(&config);
-    world.sync_changes_nothing(2, "refused", "certificate-file-missing").says("keys/nobody.asc");
+    world
+        .sync_changes_nothing(2, "refused", "certificate-file-missing")
+        .says("keys/nobody.asc");
 }
 
 #[test]

@@ -16,7 +16,10 @@ fn a_retired_branch_is_left_alone() {
 fn a_dist_git_or_a_branch_that_is_not_there_is_refused() {
     let world = World::published("archive");
     world.sync_at("dist-git/nobody.git", "f44").came_to(3, "refused", "repository-missing");
-    world.sync_at("dist-git/hello.git", "f99").came_to(3, "refused", "branch-missing").says("f99");
+    world
+        .sync_at("dist-git/hello.git", "f99")
+        .came_to(3, "refused", "branch-missing")
+        .says("f99");
 }
 
 #[test]
@@ -25,7 +28,11 @@ fn a_humans_edit_is_divergence_until_it_is_reverted() {
     let published = world.file("hello.spec");
     world.dist_git_commit(NewCommit::new("Quick fix").put("hello.spec", "Name: x\n"));
     world.commit("Go on", "README", "More words.\n");
-    world.refuses("diverged").says("Quick fix").says("hello.spec").says("divergence: overwrite");
+    world
+        .refuses("diverged")
+        .says("Quick fix")
+        .says("hello.spec")
+        .says("divergence: overwrite");
     world.dist_git_commit(NewCommit::new("Take it back").put("hello.spec", &published));
     world.sync().landed("1.0-2");
 }
@@ -40,7 +47,8 @@ fn a_humans_edit_is_divergence_even_where_nothing_is_new() {
 #[test]
 fn the_config_and_the_keys_are_peoples_to_change() {
     let mut world = World::published("archive");
-    let config = world.config("tags:\n  ignore: ['*-test']\n") + "population:\n  mechanism: archive\n";
+    let config =
+        world.config("tags:\n  ignore: ['*-test']\n") + "population:\n  mechanism: archive\n";
     world.dist_git_commit(NewCommit::new("Ignore tests").put("source-git.yaml", &config));
     let certificate = world.mallory.key().public();
     world.dist_git_commit(NewCommit::new("Keep a key").put("keys/mallory.asc", certificate));
@@ -70,7 +78,9 @@ fn a_branch_may_ask_to_be_published_over() {
 fn a_branch_that_never_was_the_bots_is_taken_up_as_it_stands() {
     let mut world = World::empty();
     let old = "Name: hello\nVersion: 0.9\nRelease: 7%{?dist}\n\n%changelog\n* Mon Jan 01 2024 Old <old@example.org> - 0.9-7\n- Old\n";
-    world.dist_git_commit(NewCommit::new("Import").put("hello.spec", old).put("gating.yaml", "{}\n"));
+    world.dist_git_commit(
+        NewCommit::new("Import").put("hello.spec", old).put("gating.yaml", "{}\n"),
+    );
     world.opt_in("");
     world.release();
     world.sync().landed("1.0-1");
@@ -139,7 +149,7 @@ fn a_branch_that_never_comes_to_rest_is_left_for_later() {
     let mut world = World::published("archive");
     world.commit("Go on", "README", "More words.\n");
     let before = world.commits();
-    let moved = "GIT_AUTHOR_NAME=x GIT_AUTHOR_EMAIL=x GIT_COMMITTER_NAME=x GIT_COMMITTER_EMAIL=x \
+    let moved = "export GIT_AUTHOR_NAME=x GIT_AUTHOR_EMAIL=x GIT_COMMITTER_NAME=x GIT_COMMITTER_EMAIL=x\n\
                  git update-ref refs/heads/f44 $(git commit-tree -p f44 -m Empty 'f44^{tree}')";
     install_hook(&world, moved);
     world.sync().came_to(75, "failed", "lease-lost");

@@ -80,11 +80,15 @@ fn the_commit_message_is_that_of_the_design_to_the_letter() {
 #[test]
 fn the_committer_is_by_default_who_the_key_says_it_is() {
     let world = World::released("archive");
-    let flags = "sync --dist-git dist-git/hello.git --branch f44 --key bot.key --lookaside lookaside";
+    let flags =
+        "sync --dist-git dist-git/hello.git --branch f44 --key bot.key --lookaside lookaside";
     world.run(&flags.split(' ').collect::<Vec<_>>()).landed("1.0-1");
     let (head, _) = tip(&world);
     let found = headers(&head, "committer")[0];
-    assert!(found.starts_with("committer Lockkeeper Bot <lockkeeper.bot@example.org> "), "{found}");
+    assert!(
+        found.starts_with("committer Lockkeeper Bot <lockkeeper.bot@example.org> "),
+        "{found}"
+    );
 }
 
 #[test]
@@ -100,7 +104,10 @@ fn git_and_gpg_take_the_commit_of_an_openpgp_bot() {
     };
     gpg(&["--import", world.path("bot.asc").to_str().unwrap()]);
     let said = verify_commit(&world, &[("GNUPGHOME", world.path("gnupg").to_str().unwrap())], &[]);
-    assert!(said.contains("[GNUPG:] GOODSIG") && said.contains("[GNUPG:] VALIDSIG"), "{said}");
+    assert!(
+        said.contains("[GNUPG:] GOODSIG") && said.contains("[GNUPG:] VALIDSIG"),
+        "{said}"
+    );
     fsck(&world);
 }
 
@@ -177,10 +184,11 @@ fn rpm_takes_what_lands_and_unpacks_it_to_the_signed_tree() {
 /// Builds a source package of the landed commit, and prepares its tree; that must be the tip's.
 fn check_with_rpm(world: &World, evr: &str) {
     let checkout = world.path("checkout");
-    succeed(Command::new("git").args(["clone", "-q", "-b", "f44"]).args([
-        world.package.dist_git.folder().as_os_str(),
-        checkout.as_os_str(),
-    ]));
+    succeed(
+        Command::new("git")
+            .args(["clone", "-q", "-b", "f44"])
+            .args([world.package.dist_git.folder().as_os_str(), checkout.as_os_str()]),
+    );
     for (path, bytes) in files_below(&world.path("lookaside")) {
         std::fs::write(checkout.join(path.rsplit('/').next().unwrap()), bytes).unwrap();
     }
@@ -193,7 +201,10 @@ fn check_with_rpm(world: &World, evr: &str) {
         String::from_utf8_lossy(&succeed(command.args(arguments))).into_owned()
     };
     let query = "%|EPOCH?{%{EPOCH}}:{0}|:%{VERSION}-%{RELEASE}\n";
-    assert_eq!(rpm("rpmspec", &["-q", "--srpm", "--qf", query, "hello.spec"]), format!("{evr}\n"));
+    assert_eq!(
+        rpm("rpmspec", &["-q", "--srpm", "--qf", query, "hello.spec"]),
+        format!("{evr}\n")
+    );
     rpm("rpmbuild", &["-bs", "--quiet", "hello.spec"]);
     rpm("rpmbuild", &["-bp", "--nodeps", "--quiet", "hello.spec"]);
     let prepared = find_prepared(world);
@@ -218,10 +229,11 @@ fn find_prepared(world: &World) -> std::path::PathBuf {
 /// Returns the files of the source tip.
 fn source_tree(world: &World) -> std::collections::BTreeMap<String, Vec<u8>> {
     let to = world.path("tip");
-    succeed(Command::new("git").args(["clone", "-q", "-b", "main"]).args([
-        world.source.folder().as_os_str(),
-        to.as_os_str(),
-    ]));
+    succeed(
+        Command::new("git")
+            .args(["clone", "-q", "-b", "main"])
+            .args([world.source.folder().as_os_str(), to.as_os_str()]),
+    );
     let mut files = files_below(&to);
     files.retain(|path, _| !path.starts_with(".git/"));
     std::fs::remove_dir_all(to).unwrap();
@@ -310,11 +322,11 @@ fn a_new_release_takes_the_place_of_the_old_one() {
     let mut world = World::published("tag-archive");
     world.commit("Go on", "README", "More words.\n");
     world.sync().landed("1.0-2");
-    assert!(world.files().contains(&"go-on.patch".to_owned()), "{:?}", world.files());
+    assert!(world.files().contains(&"Go-on.patch".to_owned()), "{:?}", world.files());
     let tip = world.source.tip().unwrap().unwrap();
     world.tag("v1.1", &tip);
     world.sync().landed("1.1-1");
-    assert!(!world.files().contains(&"go-on.patch".to_owned()));
+    assert!(!world.files().contains(&"Go-on.patch".to_owned()));
     assert_eq!(world.file("sources"), sources_line(&world, "hello-1.1.tar.gz"));
     let entries = world.file("hello.spec");
     let order: Vec<_> = entries.lines().filter(|line| line.starts_with("* ")).collect();

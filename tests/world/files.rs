@@ -34,7 +34,9 @@ pub fn hermetic(command: &mut Command) -> &mut Command {
 /// Runs a program to its end, however it ends.
 pub fn output_of(command: &mut Command) -> Output {
     let shown = format!("{command:?}");
-    command.output().unwrap_or_else(|error| panic!("{shown}: {error} (tests/run installs tools)"))
+    command
+        .output()
+        .unwrap_or_else(|error| panic!("{shown}: {error} (tests/run installs tools)"))
 }
 
 /// Runs a program that must succeed, and returns what it printed.

@@ -212,9 +212,11 @@ impl World {
         ];
         for folder in ["lookaside", "server"] {
             let files = files_below(&self.path(folder));
-            state.extend(files.into_iter().map(|(path, bytes)| {
-                (path, lockkeeper::digest::Sha512::of(&bytes).to_string())
-            }));
+            state.extend(
+                files.into_iter().map(|(path, bytes)| {
+                    (path, lockkeeper::digest::Sha512::of(&bytes).to_string())
+                }),
+            );
         }
         state
     }
