@@ -12,7 +12,7 @@ use crate::bot_key::BotKey;
 use crate::config::TagTrust;
 use crate::decide::Rules;
 use crate::git::{Mirrors, Transport};
-use crate::http::{Backoff, Timeouts};
+use crate::http::{Backoff, LowSpeed, Timeouts};
 use crate::land::{Door, Signer, SignerClient};
 use crate::ledger::Trusted;
 use crate::lookaside::{HttpOptions, Lookaside};
@@ -150,7 +150,8 @@ pub struct LookasideFlags {
     /// The certificate authority of the lookaside server, in PEM.
     #[arg(long, value_name = "FILE")]
     pub lookaside_ca: Option<PathBuf>,
-    /// How long a lookaside server may take for an answer, in seconds.
+    /// How long a lookaside server may take for an answer, in seconds; an upload may stand still for as long, and
+    /// for a minute at most.
     #[arg(long, value_name = "SECONDS", default_value_t = 120,
           value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub lookaside_timeout: u64,
@@ -216,15 +217,22 @@ impl LookasideFlags {
             download: self.lookaside_download.clone(),
             client_certificate: self.lookaside_cert.as_deref().map(read).transpose()?,
             certificate_authority: self.lookaside_ca.as_deref().map(read).transpose()?,
-            timeouts: Timeouts {
-                answer: Duration::from_secs(self.lookaside_timeout),
-                ..Timeouts::default()
-            },
+            timeouts: timeouts(self.lookaside_timeout),
             backoff: Backoff { attempts: self.lookaside_attempts, ..Backoff::default() },
             ..HttpOptions::default()
         };
         Ok(Lookaside::from_argument(&text, options)?)
     }
+}
+
+/// Returns how long a server may take that is to answer within `seconds`.
+fn timeouts(seconds: u64) -> Timeouts {
+    let usual = Timeouts::default();
+    let LowSpeed { bytes, window } = usual.low_speed;
+    let stands_still = seconds.min(window.as_secs());
+    let bytes = bytes * stands_still / window.as_secs();
+    let low_speed = LowSpeed { bytes, window: Duration::from_secs(stands_still) };
+    Timeouts { answer: Duration::from_secs(seconds), low_speed, ..usual }
 }
 
 /// What the commands look at the world with; it owns what [`Lookout`] borrows.
@@ -374,11 +382,12 @@ fn cache_folder(named: Option<&Path>) -> Result<PathBuf> {
     let folder = named.map(Path::to_owned);
     let folder = folder.or_else(|| from("XDG_CACHE_HOME").map(|home| home.join("lockkeeper")));
     let folder = folder.or_else(|| from("HOME").map(|home| home.join(".cache/lockkeeper")));
-    folder.ok_or_else(|| {
+    let folder = folder.ok_or_else(|| {
         Refusal::config("no-cache-folder", "neither HOME nor XDG_CACHE_HOME is set")
             .hint("name a folder with --cache")
-            .into()
-    })
+    })?;
+    // git runs in the mirrors themselves, where a relative path would mean another place.
+    Ok(working_folder()?.join(folder))
 }
 
 /// Makes the folder that results are left in; what stands in it already is not overwritten.

@@ -7,11 +7,12 @@ use super::{NewCommit, Person, Project};
 use crate::bot_certs::BotCerts;
 use crate::config::TagTrust;
 use crate::decide::Rules;
+use crate::digest::{Digest, Sha512};
 use crate::git::{Mirrors, Transport};
 use crate::land::{Harbour, Signer, committer};
 use crate::ledger::Trusted;
-use crate::lookaside::{HttpOptions, Lookaside};
-use crate::names::ObjectId;
+use crate::lookaside::{Directory, HttpOptions, Lookaside};
+use crate::names::{FileName, ObjectId};
 use crate::observe::Lookout;
 use crate::outcome::Result;
 use crate::populate::identity::Method;
@@ -19,6 +20,7 @@ use crate::populate::upstream::download;
 use crate::populate::upstream::network::Reach;
 use crate::populate::upstream::obtain::Releases;
 use crate::report::Report;
+use crate::sources::SourcesFile;
 use crate::sync::{World, sync};
 use crate::trigger::Target;
 
@@ -68,6 +70,26 @@ impl Package {
             }
         }
         self.dist_git.commit(commit)
+    }
+
+    /// Puts stand-ins for these sources into the lookaside cache, and lists them in dist-git, as packagers do with
+    /// what the bot does not make.
+    ///
+    /// # Errors
+    /// Fails where either cannot be written.
+    pub fn stand_in_for(&mut self, files: &[FileName]) -> Result<ObjectId> {
+        let cache = Directory::new(self.lookaside());
+        let package = self.target()?.package;
+        let mut sources = SourcesFile::default();
+        for file in files {
+            let content = format!("This stands in for {file}.\n");
+            let sha512 = Sha512::of(content.as_bytes());
+            let path = cache.path_of(&package, file, &Digest::from(&sha512));
+            write(&path, content.as_bytes())?;
+            sources.set(file.clone(), &sha512);
+        }
+        let listed = NewCommit::new("Upload sources").put("sources", sources.to_bytes());
+        self.dist_git.commit(listed)
     }
 
     /// Returns the lookaside cache's folder.
@@ -137,6 +159,16 @@ impl Package {
         };
         Ok(sync(&self.target()?, &world, &harbour).await)
     }
+}
+
+/// Writes a file, and the folders that it lies in.
+fn write(path: &Path, content: &[u8]) -> Result<()> {
+    let folder = path.parent().unwrap_or(path);
+    let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(path, content));
+    written.map_err(|error| {
+        let words = format!("cannot write {}: {error}", path.display());
+        crate::outcome::Problem::permanent("output-not-writable", words).because(error).into()
+    })
 }
 
 /// Leaves the bot's key and an allowed-signers file in `folder`, for the commands that people try next.

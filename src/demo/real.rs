@@ -4,14 +4,14 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use super::{Kind, Package, Person, Project};
-use crate::config::{BranchConfig, TagTrust};
+use crate::config::{AutoMacros, BranchConfig, TagTrust};
 use crate::git::commit::without_signature;
 use crate::git::{Commit, Objects, Store, Transport};
-use crate::names::{ObjectId, PackageName, RepositoryAddress};
+use crate::names::{FileName, ObjectId, PackageName, RepositoryAddress, Version};
 use crate::observe::{Asked, find_spec, release};
 use crate::outcome::{Problem, Refusal, Result};
 use crate::report::{Outcome, Report, describe};
-use crate::spec::{Context, SpecFile};
+use crate::spec::{Context, Edits, ReadAs, SpecFile};
 
 /// The branch in the clone that is published.
 const BRANCH: &str = "demo";
@@ -38,15 +38,30 @@ pub async fn play(
 
     let config = config(&clone, &signer, spec.path.as_str());
     let parsed = BranchConfig::parse(config.as_bytes()).map_err(Refusal::from)?;
-    if let Some(tag) = tag_where_none_is(&mut clone, &objects, &tip, &parsed, &read, &name)? {
-        say(&format!(
-            "No tag of it is a release, so the clone gets {tag} on its first commit.\n"
-        ));
-    }
+    let wanted = Wanted { config: &parsed, spec: &read, package: &name };
+    let version = match wanted.version(&objects, &tip)? {
+        Ok(version) => version,
+        Err(_) => {
+            let tag = wanted.tag_first_commit(&mut clone, &objects, &tip)?;
+            say(&format!(
+                "No tag of it is a release, so the clone gets {tag} on its first commit.\n"
+            ));
+            wanted.version(&objects, &tip)??
+        }
+    };
     let bot = Person::new("Lockkeeper Demo", Kind::Ssh, now)?;
     let mut package = Package::new(folder, name.as_str(), "f44", bot, now)?;
     package.opt_in(&config, &[&signer])?;
     super::package::write_keys(folder, &package)?;
+    let others = other_sources(&read, version)?;
+    if !others.is_empty() {
+        package.stand_in_for(&others)?;
+        let names: Vec<&str> = others.iter().map(FileName::as_str).collect();
+        say(&format!(
+            "Its other sources, which a packager uploads: stand-ins for {}.\n",
+            names.join(", ")
+        ));
+    }
     tell(
         &package.sync(now).await?,
         Outcome::Landed,
@@ -101,23 +116,43 @@ fn config(clone: &Project, signer: &Person, spec: &str) -> String {
     )
 }
 
-/// Tags the first commit with the spec's version where no tag in reach is a release.
-fn tag_where_none_is(
-    clone: &mut Project,
-    objects: &Objects,
-    tip: &Commit,
-    config: &BranchConfig,
-    spec: &SpecFile,
-    package: &PackageName,
-) -> Result<Option<String>> {
-    let asked = Asked { package, config, trust: TagTrust::Any, policy: None };
-    if release(&asked, objects, tip, objects.tags()?)?.is_ok() {
-        return Ok(None);
+/// What the choice of the release depends on besides the repository.
+struct Wanted<'a> {
+    config: &'a BranchConfig,
+    spec: &'a SpecFile,
+    package: &'a PackageName,
+}
+
+impl Wanted<'_> {
+    /// Returns the version that is going to be published, or why there is no release in reach of `tip`.
+    fn version(&self, objects: &Objects, tip: &Commit) -> Result<Result<Version, Refusal>> {
+        let Wanted { config, package, .. } = *self;
+        let asked = Asked { package, config, trust: TagTrust::Any, policy: None };
+        let release = release(&asked, objects, tip, objects.tags()?)?;
+        Ok(release.map(|release| release.chosen.version))
     }
-    let tag = spec.version().map_or("v0.1".to_owned(), |version| format!("v{version}"));
-    let first = first_commit(objects, tip)?;
-    clone.tag(&tag, &first, None)?;
-    Ok(Some(tag))
+
+    /// Tags the first commit with the spec's version, and returns the tag.
+    fn tag_first_commit(
+        &self,
+        clone: &mut Project,
+        objects: &Objects,
+        tip: &Commit,
+    ) -> Result<String> {
+        let tag = self.spec.version().map_or("v0.1".to_owned(), |version| format!("v{version}"));
+        clone.tag(&tag, &first_commit(objects, tip)?, None)?;
+        Ok(tag)
+    }
+}
+
+/// Returns the sources besides the bot's archive that the spec is going to name.
+fn other_sources(spec: &SpecFile, version: Version) -> Result<Vec<FileName>> {
+    let edits = Edits { version: Some(version), auto: AutoMacros::Keep, ..Edits::default() };
+    let edited = SpecFile::parse(spec.edit(&edits)?.bytes, &Context::default());
+    let sources = edited.sources();
+    let others = sources.iter().filter(|source| source.number != 0);
+    let others = others.filter(|source| source.read_as != ReadAs::Inactive);
+    Ok(others.filter_map(|source| source.file_name()?.parse().ok()).collect())
 }
 
 fn first_commit(objects: &Objects, tip: &Commit) -> Result<ObjectId> {

@@ -149,7 +149,7 @@ fn a_branch_that_never_comes_to_rest_is_left_for_later() {
     let mut world = World::published("archive");
     world.commit("Go on", "README", "More words.\n");
     let before = world.commits();
-    let moved = "GIT_AUTHOR_NAME=x GIT_AUTHOR_EMAIL=x GIT_COMMITTER_NAME=x GIT_COMMITTER_EMAIL=x \
+    let moved = "export GIT_AUTHOR_NAME=x GIT_AUTHOR_EMAIL=x GIT_COMMITTER_NAME=x GIT_COMMITTER_EMAIL=x\n\
                  git update-ref refs/heads/f44 $(git commit-tree -p f44 -m Empty 'f44^{tree}')";
     install_hook(&world, moved);
     world.sync().came_to(75, "failed", "lease-lost");

@@ -2,7 +2,7 @@
 
 use crate::world::{NewCommit, World};
 
-/// Makes a world in which 1.0-2 was published, and returns the commit before it.
+/// Makes a world in which 1.0-2 was published.
 fn world_with_two() -> World {
     let mut world = World::published("archive");
     world.commit("Go on", "README", "More words.\n");
@@ -14,7 +14,7 @@ fn world_with_two() -> World {
 fn a_rewound_branch_is_refused() {
     let world = world_with_two();
     world.source_git(&["update-ref", "refs/heads/main", "main~1"]);
-    world.refuses("rewound").says("--accept-rewrite");
+    world.refuses("history-rolled-back").says("--accept-rewrite");
 }
 
 #[test]
@@ -22,7 +22,7 @@ fn a_sibling_of_what_was_published_is_refused() {
     let mut world = world_with_two();
     world.source_git(&["update-ref", "refs/heads/main", "main~1"]);
     world.commit("Go elsewhere", "README", "Other words.\n");
-    world.refuses("rewritten-history");
+    world.refuses("history-rewritten");
 }
 
 #[test]
@@ -31,7 +31,7 @@ fn an_unrelated_history_is_refused() {
     let root = NewCommit::new("Begin anew").put("a", "b\n").signed_by(&world.alice);
     let root = world.source.commit_onto(None, root).unwrap();
     world.source.move_to(&root).unwrap();
-    world.refuses("unrelated-history");
+    world.refuses("history-unrelated");
 }
 
 #[test]

@@ -322,11 +322,11 @@ fn a_new_release_takes_the_place_of_the_old_one() {
     let mut world = World::published("tag-archive");
     world.commit("Go on", "README", "More words.\n");
     world.sync().landed("1.0-2");
-    assert!(world.files().contains(&"go-on.patch".to_owned()), "{:?}", world.files());
+    assert!(world.files().contains(&"Go-on.patch".to_owned()), "{:?}", world.files());
     let tip = world.source.tip().unwrap().unwrap();
     world.tag("v1.1", &tip);
     world.sync().landed("1.1-1");
-    assert!(!world.files().contains(&"go-on.patch".to_owned()));
+    assert!(!world.files().contains(&"Go-on.patch".to_owned()));
     assert_eq!(world.file("sources"), sources_line(&world, "hello-1.1.tar.gz"));
     let entries = world.file("hello.spec");
     let order: Vec<_> = entries.lines().filter(|line| line.starts_with("* ")).collect();

@@ -82,7 +82,7 @@ fn a_package_that_the_server_does_not_know_is_refused() {
     let mut world = World::released("archive");
     let server = LookasideServer::start(&world.path("server"), &["other"]);
     world.use_lookaside(&server.url());
-    world.sync_with_changes_nothing(HURRIED, 3, "refused", "lookaside-package-unknown");
+    world.sync_with_changes_nothing(HURRIED, 3, "refused", "lookaside-no-such-package");
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn an_old_server_that_says_errors_with_200_is_understood() {
     server.behave("old-server");
     world.use_lookaside(&server.url());
     world.commit("Go on", "README", "More words.\n");
-    world.sync_with_changes_nothing(HURRIED, 3, "refused", "lookaside-package-unknown");
+    world.sync_with_changes_nothing(HURRIED, 3, "refused", "lookaside-no-such-package");
 }
 
 #[test]
@@ -125,11 +125,18 @@ fn a_server_that_is_away_is_tried_again_later() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_written_is_a_failure() {
+fn a_file_in_the_place_of_the_folder_is_refused() {
     let world = World::released("archive");
     std::fs::write(world.path("lookaside"), "a file, not a folder\n").unwrap();
     let before = world.dist_git(&["for-each-ref"]);
-    let run = world.sync();
-    assert_eq!((run.exit, run.text("outcome")), (Some(1), "failed"), "{run:#?}");
+    world.sync().came_to(2, "refused", "lookaside-folder-missing");
     assert_eq!(world.dist_git(&["for-each-ref"]), before);
+}
+
+#[test]
+fn a_file_in_the_place_of_the_packages_folder_is_a_failure() {
+    let world = World::released("archive");
+    std::fs::create_dir(world.path("lookaside")).unwrap();
+    std::fs::write(world.path("lookaside/hello"), "a file, not a folder\n").unwrap();
+    world.sync_changes_nothing(1, "failed", "lookaside-folder-failed");
 }

@@ -91,7 +91,14 @@ impl World {
 
     /// Runs the program and asks for JSON.
     pub fn run(&self, arguments: &[&str]) -> Run {
-        Run::of(output_of(self.program(arguments).args(["--format", "json"])))
+        self.run_in(arguments, &[])
+    }
+
+    /// As [`World::run`], with these variables.
+    pub fn run_in(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Run {
+        let mut program = self.program(arguments);
+        program.args(["--format", "json"]).envs(environment.iter().copied());
+        Run::of(output_of(&mut program))
     }
 
     /// Returns the arguments of `sync`.
