@@ -26,6 +26,7 @@ pub mod openpgp;
 pub mod outcome;
 pub mod populate;
 pub mod process;
+pub mod progress;
 pub mod publication;
 pub mod report;
 pub mod signer_id;

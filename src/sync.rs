@@ -15,7 +15,8 @@ use crate::decide::{Decision, NotForUs, Order, Rules, VerifiedTip, decide};
 use crate::land::{Harbour, Landing, land, lease_lost_too_often};
 use crate::observe::{Lookout, Observed, Scene, observe};
 use crate::outcome::{Code, Result};
-use crate::populate::{Draft, Sources, populate};
+use crate::populate::{Draft, Sources, Workbench, populate};
+use crate::progress::Progress;
 use crate::report::{ArchiveLine, Outcome, Reason, Report};
 use crate::trigger::Target;
 
@@ -30,6 +31,14 @@ pub struct World<'a> {
     pub rules: Rules,
     /// A folder for archives on their way, gone after the run.
     pub work: &'a Path,
+    /// Who watches.
+    pub progress: Progress<'a>,
+}
+
+impl World<'_> {
+    fn workbench(&self) -> Workbench<'_> {
+        Workbench { folder: self.work, progress: self.progress }
+    }
 }
 
 /// Brings one dist-git branch up to its source, and says what came of it.
@@ -60,11 +69,11 @@ async fn attempt(
 ) -> Result<Step> {
     let Some((tip, scene)) = look(target, world, report).await? else { return Ok(Step::Done) };
     let started = Instant::now();
-    let tree = populate(tip, &scene, world.work, Sources::Required)?;
+    let tree = populate(tip, &scene, world.workbench(), Sources::Required)?;
     describe_draft(report, tree.order(), tree.draft());
     note_time(report, "populate", started);
     let started = Instant::now();
-    let landing = land(&tree, &scene.dist_git, harbour).await?;
+    let landing = land(&tree, &scene.dist_git, harbour, world.progress).await?;
     note_time(report, "land", started);
     match landing {
         Landing::Landed(commit) => {
@@ -87,7 +96,7 @@ pub async fn preview(target: &Target, world: &World<'_>, output: &Path) -> Repor
     let done: Result<()> = async {
         let Some((tip, scene)) = look(target, world, &mut report).await? else { return Ok(()) };
         let started = Instant::now();
-        let tree = populate(tip, &scene, world.work, Sources::Optional)?;
+        let tree = populate(tip, &scene, world.workbench(), Sources::Optional)?;
         describe_draft(&mut report, tree.order(), tree.draft());
         note_time(&mut report, "populate", started);
         tree.draft().write_out(&scene.dist_git.store.objects(), output)?;
@@ -108,7 +117,7 @@ async fn look(
     report: &mut Report,
 ) -> Result<Option<(VerifiedTip, Scene)>> {
     let started = Instant::now();
-    let Observed { facts, scene } = observe(target, &world.lookout).await?;
+    let Observed { facts, scene } = observe(target, &world.lookout, world.progress).await?;
     note_time(report, "observe", started);
     let started = Instant::now();
     let decision = decide(facts, &world.rules);

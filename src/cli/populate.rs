@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use clap::Args;
 
+use super::progress::Spinner;
 use super::sync::{public_half, write_json};
 use super::world::{Surroundings, TrustFlags, output_folder, read, working_folder};
 use super::{Format, print};
@@ -19,7 +20,8 @@ use crate::names::PackageName;
 use crate::observe::{self, Asked, DistGit};
 use crate::openpgp::Certificates;
 use crate::outcome::{Refusal, Result};
-use crate::populate::{Sources, draft};
+use crate::populate::{Sources, Workbench, draft};
+use crate::progress::Progress;
 use crate::report::{Exit, Outcome, Report};
 use crate::sync::describe_draft;
 use crate::trigger::Target;
@@ -118,7 +120,10 @@ async fn populated(
     }
     let rules = Rules { accept_rewrite: true, dist: arguments.trust.dist.clone() };
     let order = decide::order(ordered, &rules)?;
-    let draft = draft(&order, &store, &dist_git, surroundings.work(), Sources::Optional)?;
+    let spinner = Spinner::new();
+    let watcher = |step| spinner.show(step);
+    let workbench = Workbench { folder: surroundings.work(), progress: Progress::new(&watcher) };
+    let draft = draft(&order, &store, &dist_git, workbench, Sources::Optional)?;
     describe_draft(report, &order, &draft);
     draft.write_out(&dist_git.store.objects(), &arguments.output)
 }

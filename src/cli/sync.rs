@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use clap::Args;
 
+use super::progress::Spinner;
 use super::world::{
     KeyFlags, LookasideFlags, Surroundings, TargetFlags, TrustFlags, bot_certs_of, output_folder,
     read,
@@ -15,6 +16,7 @@ use crate::bot_certs::BotCerts;
 use crate::bot_key::describe;
 use crate::land::{Harbour, committer};
 use crate::outcome::{Problem, Result};
+use crate::progress::Progress;
 use crate::report::{Exit, Report};
 
 /// Arguments of `sync`.
@@ -67,7 +69,10 @@ async fn sync(arguments: &Arguments) -> Result<Report> {
         signer: &*door,
         now: surroundings.now,
     };
-    Ok(crate::sync::sync(&target, &surroundings.world(), &harbour).await)
+    let spinner = Spinner::new();
+    let watcher = |step| spinner.show(step);
+    let world = surroundings.world(Progress::new(&watcher));
+    Ok(crate::sync::sync(&target, &world, &harbour).await)
 }
 
 /// Runs `preview`.
@@ -86,7 +91,10 @@ async fn previewed(arguments: &PreviewArguments) -> Result<Report> {
     };
     let surroundings = Surroundings::new(&arguments.trust, own)?;
     output_folder(&arguments.output)?;
-    let report = crate::sync::preview(&target, &surroundings.world(), &arguments.output).await;
+    let spinner = Spinner::new();
+    let watcher = |step| spinner.show(step);
+    let world = surroundings.world(Progress::new(&watcher));
+    let report = crate::sync::preview(&target, &world, &arguments.output).await;
     write_json(&report, &arguments.output.join("preview.json"))?;
     Ok(report)
 }

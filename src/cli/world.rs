@@ -17,6 +17,7 @@ use crate::ledger::Trusted;
 use crate::lookaside::{HttpOptions, Lookaside};
 use crate::observe::Lookout;
 use crate::outcome::{Problem, Refusal, Result};
+use crate::progress::Progress;
 use crate::sync::World;
 use crate::trigger::Target;
 
@@ -197,8 +198,9 @@ impl Surroundings {
     }
 
     /// Returns the world of a run.
-    pub fn world(&self) -> World<'_> {
-        World { lookout: self.lookout(), rules: self.rules.clone(), work: self.work.path() }
+    pub fn world<'a>(&'a self, progress: Progress<'a>) -> World<'a> {
+        let (lookout, rules) = (self.lookout(), self.rules.clone());
+        World { lookout, rules, work: self.work.path(), progress }
     }
 
     /// Returns how to look.

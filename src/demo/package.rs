@@ -14,6 +14,7 @@ use crate::lookaside::{HttpOptions, Lookaside};
 use crate::names::ObjectId;
 use crate::observe::Lookout;
 use crate::outcome::Result;
+use crate::progress::Progress;
 use crate::report::Report;
 use crate::sync::{World, sync};
 use crate::trigger::Target;
@@ -115,6 +116,7 @@ impl Package {
             },
             rules: Rules { accept_rewrite: false, dist: Some(".fc44".to_owned()) },
             work: &work,
+            progress: Progress::SILENT,
         };
         let harbour = Harbour {
             lookaside: &lookaside,

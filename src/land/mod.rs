@@ -22,6 +22,7 @@ use crate::names::ObjectId;
 use crate::observe::DistGit;
 use crate::outcome::{Problem, Refusal, Result};
 use crate::populate::PopulatedTree;
+use crate::progress::{Progress, Stage};
 use crate::publication::{GENERATOR, Publication};
 
 pub use signer::{Door, Signer, SignerClient, SignerProcess, SigningRequest};
@@ -66,12 +67,16 @@ pub async fn land(
     tree: &PopulatedTree,
     dist_git: &DistGit,
     harbour: &Harbour<'_>,
+    progress: Progress<'_>,
 ) -> Result<Landing> {
     if tree.draft().tree == dist_git.tip.tree {
         return Ok(Landing::Unchanged);
     }
+    progress.at(Stage::Uploading);
     upload(tree, harbour).await?;
+    progress.at(Stage::Signing);
     let commit = commit(tree, dist_git, harbour)?;
+    progress.at(Stage::Pushing);
     let target = &tree.order().target;
     let pushed = harbour
         .transport

@@ -12,7 +12,6 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::BufWriter;
-use std::path::Path;
 
 use bstr::BString;
 
@@ -21,7 +20,7 @@ use super::identity::series::{SeriesProof, prove_series};
 use super::patches::{Patch, PatchRules, Series, SeriesStep};
 use super::sources::SourcesFile;
 use super::upstream::tarball;
-use super::{DraftArchive, Proof, archive, patches};
+use super::{DraftArchive, Proof, Workbench, archive, patches};
 use crate::config::{Mechanism, TreeIdentity};
 use crate::decide::Order;
 use crate::digest::{HashType, Sha512};
@@ -29,6 +28,7 @@ use crate::git::{Commit, Objects, Step, Store};
 use crate::names::{FileName, ObjectId};
 use crate::observe::DistGit;
 use crate::outcome::{Problem, Refusal, Result, printable};
+use crate::progress::Stage;
 use crate::spec::{Origin, ReadAs, SpecFile};
 
 /// Threads for archives and patches: one for each processor.
@@ -128,7 +128,7 @@ pub fn make(
     spec: &SpecFile,
     by_hand: &[PatchByHand],
     dist_git: &DistGit,
-    work: &Path,
+    work: Workbench<'_>,
 ) -> Result<Content> {
     let names = Names::of(order, spec)?;
     match order.config.population.mechanism {
@@ -168,7 +168,7 @@ fn whole_tip(
     source: &Store,
     names: Names,
     by_hand: &[PatchByHand],
-    work: &Path,
+    work: Workbench<'_>,
 ) -> Result<Content> {
     let tip = &order.source_commit;
     let (archive, written) = write_archive(source, tip, &names, work)?;
@@ -194,13 +194,14 @@ fn tag_and_patches(
     names: Names,
     by_hand: &[PatchByHand],
     dist_git: &DistGit,
-    work: &Path,
+    work: Workbench<'_>,
 ) -> Result<Content> {
     let objects = source.scratch();
     let tag_commit = objects.commit(&order.release.tag.commit)?;
     let (made, written) = write_archive(source, &tag_commit, &names, work)?;
     let mut proof = prove_archive(&made, &written, source, &tag_commit, &names)?;
     let imported = import(&made, &objects)?;
+    work.progress.at(Stage::Patches);
     let series = series(order, source, by_hand)?;
     let kept = listed_before(order, dist_git, &made.name)?;
     let against = SeriesProof {
@@ -230,16 +231,19 @@ fn write_archive(
     source: &Store,
     commit: &Commit,
     names: &Names,
-    work: &Path,
+    work: Workbench<'_>,
 ) -> Result<(DraftArchive, archive::Written)> {
-    let path = work.join(names.file.as_str());
+    let path = work.folder.join(names.file.as_str());
     let failed = |error: std::io::Error| {
         Problem::permanent("work-not-writable", format!("cannot write {}: {error}", path.display()))
             .because(error)
     };
     let mut file = BufWriter::new(File::create(&path).map_err(failed)?);
+    let mut progress = |bytes| work.progress.at(Stage::Archiving { bytes });
+    progress(0);
+    let top = names.top.as_str();
     let written =
-        archive::write(source, commit, names.top.as_str(), &mut file, ALL_PROCESSORS, None)?;
+        archive::write(source, commit, top, &mut file, ALL_PROCESSORS, Some(&mut progress))?;
     file.into_inner().map_err(|error| failed(error.into_error()))?;
     let sha512: Sha512 = written.sha512.parse().expect("the archive writer gives 128 hex digits");
     let archive = DraftArchive {

@@ -36,6 +36,7 @@ use crate::git::{Objects, Store};
 use crate::names::{FileName, ObjectId};
 use crate::observe::{DistGit, Scene};
 use crate::outcome::{Problem, Refusal, Result};
+use crate::progress::Progress;
 use crate::spec::{Context, Edits, Entry, ReleaseEdit, Snapshot, SpecFile, merge_entries};
 use crate::version::ReleaseForm;
 
@@ -123,6 +124,15 @@ impl PopulatedTree {
     }
 }
 
+/// Where a draft is made: a folder for archives on their way, and who watches.
+#[derive(Clone, Copy)]
+pub struct Workbench<'a> {
+    /// The folder, gone after the run.
+    pub folder: &'a Path,
+    /// Who watches.
+    pub progress: Progress<'a>,
+}
+
 /// Whether sources besides the bot's archive must be at hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sources {
@@ -139,7 +149,7 @@ pub enum Sources {
 pub fn populate(
     tip: VerifiedTip,
     scene: &Scene,
-    work: &Path,
+    work: Workbench<'_>,
     sources: Sources,
 ) -> Result<PopulatedTree> {
     let source = scene.source.as_ref().ok_or_else(|| {
@@ -157,7 +167,7 @@ pub fn draft(
     order: &Order,
     source: &Store,
     dist_git: &DistGit,
-    work: &Path,
+    work: Workbench<'_>,
     sources: Sources,
 ) -> Result<Draft> {
     let objects = source.objects();
