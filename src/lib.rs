@@ -78,6 +78,7 @@ pub mod openpgp;
 pub mod outcome;
 pub mod populate;
 pub mod process;
+pub mod progress;
 pub mod prove;
 pub mod publication;
 pub mod report;

@@ -18,6 +18,7 @@ use crate::outcome::{Code, Result};
 use crate::populate::identity::Method;
 use crate::populate::upstream::obtain::{Releases, obtain};
 use crate::populate::{Draft, PopulatedTree, Provisions, Sources, populate};
+use crate::progress::Progress;
 use crate::prove::prove;
 use crate::report::{ArchiveLine, Outcome, Reason, Report};
 use crate::trigger::Target;
@@ -37,6 +38,8 @@ pub struct World<'a> {
     pub releases: Releases<'a>,
     /// How tree identity is to be proved.
     pub method: Method,
+    /// Who watches.
+    pub progress: Progress<'a>,
 }
 
 /// Brings one dist-git branch up to its source, and says what came of it.
@@ -68,7 +71,7 @@ async fn attempt(
     let Some((tip, scene)) = look(target, world, report).await? else { return Ok(Step::Done) };
     let tree = populated(tip, &scene, world, Sources::Required, report).await?;
     let started = Instant::now();
-    let landing = land(&tree, &scene, harbour).await?;
+    let landing = land(&tree, &scene, harbour, world.progress).await?;
     note_time(report, "land", started);
     match landing {
         Landing::Landed(commit) => {
@@ -109,7 +112,7 @@ async fn look(
     report: &mut Report,
 ) -> Result<Option<(VerifiedTip, Scene)>> {
     let started = Instant::now();
-    let Observed { facts, scene } = observe(target, &world.lookout).await?;
+    let Observed { facts, scene } = observe(target, &world.lookout, world.progress).await?;
     note_time(report, "observe", started);
     let started = Instant::now();
     let decision = decide(facts, &world.rules);
@@ -158,7 +161,8 @@ async fn populated(
     let release = obtain(tip.order(), &scene.dist_git, &world.releases, world.work).await?;
     note_time(report, "obtain", started);
     let started = Instant::now();
-    let provisions = Provisions { work: world.work, release, sources, method: world.method };
+    let (work, method, progress) = (world.work, world.method, world.progress);
+    let provisions = Provisions { work, release, sources, method, progress };
     let tree = populate(tip, scene, &provisions)?;
     describe_draft(report, tree.order(), tree.draft(), Method::Git);
     note_time(report, "populate", started);

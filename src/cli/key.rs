@@ -88,11 +88,12 @@ fn generate(arguments: &Generate, format: Format, now: SystemTime) -> Result<()>
         true => BotKey::generate_ssh(&arguments.mail)?,
         false => BotKey::generate_openpgp(&user_id, now)?,
     };
-    write_new(&arguments.output, key.export(passphrase.as_deref())?.expose().as_bytes(), 0o600)?;
+    let secret = key.export(passphrase.as_deref())?;
+    let description = describe(secret.expose().as_bytes(), now)?;
+    write_new(&arguments.output, secret.expose().as_bytes(), 0o600)?;
     if let Some(path) = &arguments.public {
         write_new(path, with_line_end(key.public()).as_bytes(), 0o644)?;
     }
-    let description = describe(key.public().as_bytes(), now)?;
     match format {
         Format::Json => print_json(&description, &[], None),
         Format::Text => {

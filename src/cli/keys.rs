@@ -1,5 +1,6 @@
 //! `lockkeeper keys`: who may sign a branch's source today, until when, and what is about to end.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -11,6 +12,7 @@ use super::{Format, print};
 use crate::gate::Policy;
 use crate::ledger::{self, Entry};
 use crate::observe;
+use crate::openpgp::KeyState;
 use crate::outcome::{Refusal, Result, printable};
 use crate::report::Exit;
 use crate::trigger::Target;
@@ -40,6 +42,8 @@ pub struct Arguments {
 struct Line {
     /// `openpgp:FINGERPRINT` or `ssh:SHA256:…`.
     key: String,
+    /// The subkey that would sign, where the primary is listed.
+    subkey: Option<String>,
     /// Whose it is, by its own words.
     user_id: Option<String>,
     /// Whether it opens the gate today.
@@ -111,14 +115,16 @@ fn not_opted_in(target: &Target) -> Refusal {
 
 /// Describes every listed key as it stands at `now`.
 fn lines(policy: &Policy, now: SystemTime) -> Vec<Line> {
-    let openpgp = policy.openpgp_states().into_iter().map(|key| {
+    let states = policy.openpgp_states();
+    let openpgp = states.iter().filter(|key| !is_beside_the_point(key, &states)).map(|key| {
         let (until, note) = match &key.state {
             Ok(until) => (*until, until.and_then(|until| soon(until, now))),
             Err(refusal) => (None, Some(format!("{} [{}]", refusal.message, refusal.code))),
         };
         Line {
-            key: format!("openpgp:{}", key.key),
-            user_id: key.user_id,
+            key: format!("openpgp:{}", key.listed),
+            subkey: (key.key != key.listed).then(|| key.key.to_string()),
+            user_id: key.user_id.clone(),
             may_sign: key.state.is_ok(),
             from: None,
             until: until.and_then(timestamp),
@@ -127,6 +133,7 @@ fn lines(policy: &Policy, now: SystemTime) -> Vec<Line> {
     });
     let missing = policy.missing_certificates().iter().map(|fingerprint| Line {
         key: format!("openpgp:{fingerprint}"),
+        subkey: None,
         user_id: None,
         may_sign: false,
         from: None,
@@ -141,6 +148,7 @@ fn lines(policy: &Policy, now: SystemTime) -> Vec<Line> {
         let comment = printable(signer.comment(), 200);
         Line {
             key: format!("ssh:{}", signer.fingerprint()),
+            subkey: None,
             user_id: Some(comment).filter(|comment| !comment.is_empty()),
             may_sign,
             from: signer.valid_after().and_then(timestamp),
@@ -149,6 +157,14 @@ fn lines(policy: &Policy, now: SystemTime) -> Vec<Line> {
         }
     });
     openpgp.chain(missing).chain(ssh).collect()
+}
+
+/// Tells whether a key is not meant for signing while others of the same listing are: nobody expects it to.
+fn is_beside_the_point(key: &KeyState, all: &[KeyState]) -> bool {
+    let not_meant = |key: &KeyState| {
+        key.state.as_ref().is_err_and(|refusal| refusal.code.0 == "key-not-for-signing")
+    };
+    not_meant(key) && all.iter().any(|other| other.listed == key.listed && !not_meant(other))
 }
 
 /// Tells whether `now` lies in a window, and what there is to say of it.
@@ -189,12 +205,14 @@ fn show(listing: &Listing, format: Format) -> Exit {
 }
 
 fn describe(listing: &Listing) -> String {
-    let able = listing.keys.iter().filter(|line| line.may_sign).count();
+    let keys: BTreeSet<&str> = listing.keys.iter().map(|line| line.key.as_str()).collect();
+    let able = listing.keys.iter().filter(|line| line.may_sign).map(|line| line.key.as_str());
+    let able = able.collect::<BTreeSet<_>>().len();
     let mut text = format!(
         "{}#{}: {able} of {} listed keys may sign today\n",
         listing.package,
         listing.branch,
-        listing.keys.len()
+        keys.len()
     );
     for line in &listing.keys {
         let mark = if line.may_sign { "may sign" } else { "may not" };
@@ -204,6 +222,9 @@ fn describe(listing: &Listing) -> String {
             text.push_str(&format!("            from {from}\n"));
         }
         let until = line.until.as_deref().map(|until| format!("until {until}"));
+        if let Some(subkey) = &line.subkey {
+            text.push_str(&format!("            with subkey {subkey}\n"));
+        }
         let words: Vec<&str> =
             [until.as_deref(), line.note.as_deref()].into_iter().flatten().collect();
         if !words.is_empty() {

@@ -16,6 +16,7 @@ mod key;
 mod keys;
 mod populate;
 mod print;
+mod progress;
 mod secret;
 mod signer;
 mod sync;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::progress::Spinner;
 use super::sync::{public_half, write_json};
 use super::world::{ContentFlags, Surroundings, TrustFlags, output_folder, read, working_folder};
 use super::{Format, print};
@@ -20,6 +21,7 @@ use crate::outcome::{Refusal, Result};
 use crate::populate::identity::Method;
 use crate::populate::upstream::obtain::obtain;
 use crate::populate::{Provisions, Sources, draft};
+use crate::progress::Progress;
 use crate::prove::prove;
 use crate::report::{Exit, Outcome, Report};
 use crate::sync::describe_draft;
@@ -125,7 +127,10 @@ async fn populated(
     let work = surroundings.work();
     let release = obtain(&order, &dist_git, &releases, work).await?;
     let method = arguments.content.method();
-    let provisions = Provisions { work, release, sources: Sources::Optional, method };
+    let spinner = Spinner::new();
+    let watcher = |step| spinner.show(step);
+    let progress = Progress::new(&watcher);
+    let provisions = Provisions { work, release, sources: Sources::Optional, method, progress };
     let draft = draft(&order, &store, &dist_git, &provisions)?;
     describe_draft(report, &order, &draft, Method::Git);
     let method = prove(&order, &draft, &dist_git, work).await?;

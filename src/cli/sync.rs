@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use clap::Args;
 
+use super::progress::Spinner;
 use super::world::{
     ContentFlags, KeyFlags, LookasideFlags, Surroundings, TargetFlags, TrustFlags, bot_certs_of,
     output_folder, read,
@@ -15,6 +16,7 @@ use crate::bot_certs::BotCerts;
 use crate::bot_key::describe;
 use crate::land::{Harbour, committer};
 use crate::outcome::{Problem, Result};
+use crate::progress::Progress;
 use crate::report::{Exit, Report};
 
 /// Arguments of `sync`.
@@ -68,7 +70,10 @@ async fn sync(arguments: &Arguments) -> Result<Report> {
         signer: &*door,
         now: surroundings.now,
     };
-    let world = surroundings.world(&arguments.content, Some(&lookaside))?;
+    let spinner = Spinner::new();
+    let watcher = |step| spinner.show(step);
+    let progress = Progress::new(&watcher);
+    let world = surroundings.world(&arguments.content, Some(&lookaside), progress)?;
     Ok(crate::sync::sync(&target, &world, &harbour).await)
 }
 
@@ -84,7 +89,9 @@ async fn previewed(arguments: &PreviewArguments) -> Result<Report> {
         None => None,
     };
     let surroundings = Surroundings::new(&arguments.trust, own)?;
-    let world = surroundings.world(&arguments.content, None)?;
+    let spinner = Spinner::new();
+    let watcher = |step| spinner.show(step);
+    let world = surroundings.world(&arguments.content, None, Progress::new(&watcher))?;
     output_folder(&arguments.output)?;
     let report = crate::sync::preview(&target, &world, &arguments.output).await;
     write_json(&report, &arguments.output.join("preview.json"))?;

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use clap::Args;
 
+use super::progress::Spinner;
 use super::world::{Surroundings, TrustFlags, read};
 use super::{Format, print};
 use crate::config::{BranchConfig, SigningScope, TagTrust};
@@ -17,6 +18,7 @@ use crate::names::ObjectId;
 use crate::observe::{self, Asked, OptedIn, Standing, observe};
 use crate::openpgp::Certificates;
 use crate::outcome::{Fault, Refusal, Result};
+use crate::progress::Progress;
 use crate::report::{Exit, Outcome, Report};
 use crate::trailers::Trailers;
 use crate::trigger::Target;
@@ -79,7 +81,9 @@ async fn verify_branch(arguments: &Arguments) -> Result<Report> {
     )?;
     let surroundings = Surroundings::new(&arguments.trust, None)?;
     let mut report = Report::new(Some(&target), Outcome::Accepted);
-    let observed = match observe(&target, &surroundings.lookout()).await {
+    let spinner = Spinner::new();
+    let watcher = |step| spinner.show(step);
+    let observed = match observe(&target, &surroundings.lookout(), Progress::new(&watcher)).await {
         Ok(observed) => observed,
         Err(fault) => return Ok(report.fault(&fault)),
     };

@@ -22,6 +22,7 @@ use crate::populate::identity::Method;
 use crate::populate::upstream::download;
 use crate::populate::upstream::network::Reach;
 use crate::populate::upstream::obtain::Releases;
+use crate::progress::Progress;
 use crate::sync::World;
 use crate::trigger::Target;
 
@@ -274,6 +275,7 @@ impl Surroundings {
         &'a self,
         content: &'a ContentFlags,
         lookaside: Option<&'a Lookaside>,
+        progress: Progress<'a>,
     ) -> Result<World<'a>> {
         Ok(World {
             lookout: self.lookout(),
@@ -281,6 +283,7 @@ impl Surroundings {
             work: self.work.path(),
             releases: self.releases(content, lookaside)?,
             method: content.method(),
+            progress,
         })
     }
 

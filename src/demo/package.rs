@@ -19,6 +19,7 @@ use crate::populate::identity::Method;
 use crate::populate::upstream::download;
 use crate::populate::upstream::network::Reach;
 use crate::populate::upstream::obtain::Releases;
+use crate::progress::Progress;
 use crate::report::Report;
 use crate::sources::SourcesFile;
 use crate::sync::{World, sync};
@@ -149,6 +150,7 @@ impl Package {
                 now,
             },
             method: Method::Git,
+            progress: Progress::SILENT,
         };
         let harbour = Harbour {
             lookaside: &lookaside,

@@ -23,6 +23,7 @@ use crate::names::ObjectId;
 use crate::observe::{DistGit, Scene};
 use crate::outcome::{Problem, Refusal, Result};
 use crate::populate::{PopulatedTree, changelog};
+use crate::progress::{Progress, Stage};
 use crate::publication::{GENERATOR, Publication};
 
 pub use message::Item;
@@ -64,14 +65,22 @@ pub struct LandedCommit {
 ///
 /// # Errors
 /// Refusals of the lookaside, the signer and the server's hooks; problems of transport.
-pub async fn land(tree: &PopulatedTree, scene: &Scene, harbour: &Harbour<'_>) -> Result<Landing> {
+pub async fn land(
+    tree: &PopulatedTree,
+    scene: &Scene,
+    harbour: &Harbour<'_>,
+    progress: Progress<'_>,
+) -> Result<Landing> {
     let dist_git = &scene.dist_git;
     if tree.draft().tree == dist_git.tip.tree {
         return Ok(Landing::Unchanged);
     }
+    progress.at(Stage::Uploading);
     upload(tree, harbour).await?;
+    progress.at(Stage::Signing);
     let items = message_items(tree, scene)?;
     let commit = commit(tree, dist_git, &items, harbour)?;
+    progress.at(Stage::Pushing);
     let target = &tree.order().target;
     let pushed = harbour
         .transport

@@ -21,6 +21,7 @@ use crate::git::{Commit, Mirrors, Store, Transport, Wanted};
 use crate::ledger::{self, BranchState, Entry, Trusted};
 use crate::names::ObjectId;
 use crate::outcome::Result;
+use crate::progress::{Progress, Stage};
 use crate::trigger::Target;
 use crate::version::NewerBranch;
 
@@ -104,7 +105,12 @@ pub struct OptedIn {
 ///
 /// # Errors
 /// Refusals for configs that cannot be read and repositories that are not there; problems of transport.
-pub async fn observe(target: &Target, lookout: &Lookout<'_>) -> Result<Observed> {
+pub async fn observe(
+    target: &Target,
+    lookout: &Lookout<'_>,
+    progress: Progress<'_>,
+) -> Result<Observed> {
+    progress.at(Stage::FetchingDistGit);
     let dist_git = fetch(target, lookout).await?;
     let facts =
         |standing| Facts { target: target.clone(), dist_git_tip: dist_git.tip.id, standing };
@@ -113,8 +119,10 @@ pub async fn observe(target: &Target, lookout: &Lookout<'_>) -> Result<Observed>
         Entry::Retired => return Ok(not_for_us(facts(Standing::Retired), dist_git)),
         Entry::NotOptedIn => return Ok(not_for_us(facts(Standing::NotOptedIn), dist_git)),
     };
+    progress.at(Stage::FetchingSource);
     let (store, tip) =
         open_source(&config.source.repository, &config.source.branch, lookout).await?;
+    progress.at(Stage::Verifying);
     let objects = dist_git.store.objects();
     let branch = ledger::state(&objects, target, &dist_git.tip, config, lookout.trusted)?;
     let policy = branch.policy(lookout.now);

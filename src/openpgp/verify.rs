@@ -54,6 +54,8 @@ pub struct Good {
 /// A listed OpenPGP key as it is today: what `lockkeeper keys` shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyState {
+    /// The fingerprint that the config lists.
+    pub listed: Fingerprint,
     /// The key that would sign.
     pub key: Fingerprint,
     /// The certificate's primary user id, made harmless for one line.
@@ -243,6 +245,7 @@ impl Entry {
         let signing = self.judged.cert.keys().filter(|key| key.key().pk_algo().for_signing());
         let covered = signing.filter(|key| self.covers(&fingerprint_of(&key.key().fingerprint())));
         let states = covered.map(|key| KeyState {
+            listed: self.listed.clone(),
             key: fingerprint_of(&key.key().fingerprint()),
             user_id: self.judged.user_id.clone(),
             state: self.judged.check(&key, Moment::Now(now)),

@@ -35,6 +35,7 @@ use crate::git::{Objects, Store};
 use crate::names::{FileName, ObjectId};
 use crate::observe::{DistGit, Scene};
 use crate::outcome::{Problem, Refusal, Result};
+use crate::progress::Progress;
 use crate::spec::{Context, Edits, Entry, ReleaseEdit, Snapshot, SpecFile, merge_entries};
 use crate::version::ReleaseForm;
 use identity::{AtTag, Method};
@@ -170,6 +171,8 @@ pub struct Provisions<'a> {
     pub sources: Sources,
     /// How tree identity is to be proved.
     pub method: Method,
+    /// Who watches.
+    pub progress: Progress<'a>,
 }
 
 /// Populates a verified tip.

@@ -13,6 +13,7 @@ use crate::names::FileName;
 use crate::outcome::{Problem, Refusal, Result, printable};
 use crate::populate::upstream::tarball;
 use crate::populate::{DraftArchive, Proof, archive};
+use crate::progress::Stage;
 
 /// An archive that was just made, and what proves it.
 pub(super) struct OwnArchive {
@@ -35,8 +36,17 @@ impl OwnArchive {
         };
         let mut file = BufWriter::new(File::create(&path).map_err(failed)?);
         let source = made_of.source;
-        let written =
-            archive::write(source, commit, top.as_str(), &mut file, ALL_PROCESSORS, None)?;
+        let watcher = made_of.provisions.progress;
+        let mut progress = |bytes| watcher.at(Stage::Archiving { bytes });
+        progress(0);
+        let written = archive::write(
+            source,
+            commit,
+            top.as_str(),
+            &mut file,
+            ALL_PROCESSORS,
+            Some(&mut progress),
+        )?;
         file.into_inner().map_err(|error| failed(error.into_error()))?;
         let sha512: Sha512 =
             written.sha512.parse().expect("the archive writer gives 128 hex digits");
