@@ -191,11 +191,20 @@ story() {
     expect "$report" 'r["outcome"] == "up-to-date"'
 
     # Without the folder: what `sources` lists comes from the lookaside cache, and pins it.
-    rm "$work/upstream/$tarball"
+    mv "$work/upstream/$tarball" "$work/put-aside"
     cd "$work/source" && echo '/* more */' >>src/udisksata.c && commit 'ata: More'
     report=$(sync) || fail "sync from the lookaside cache: $report"
     expect "$report" 'r["outcome"] == "landed" and len(r["patches"]) == 5'
     expect "$report" 'any("sources" in pin for pin in r["identity"]["pinned_by"])'
+
+    # A Source0 that does not follow the version would publish the old release under the new number.
+    mv "$work/put-aside" "$work/upstream/$tarball"
+    sed -i '/^Source0/s/%{version}/2.9.4/g' .distro/udisks2.spec && commit 'Forget the version'
+    git tag -s -m 'udisks 2.9.5' udisks-2.9.5
+    code=0
+    report=$(sync) || code=$?
+    [ $code = 3 ] || fail "the old tarball for a new tag must be refused, the exit code is $code: $report"
+    expect "$report" 'r["reason"]["code"] == "upstream-not-new"'
     echo "tests/real-upstream.sh: $tarball with five patches: previewed, proved by rpm, landed, landed again"
 }
 

@@ -24,6 +24,7 @@ struct Line {
 /// A project whose tarball is not its git: a stamped version, generated files, files that are only in git.
 struct Upstream {
     world: World,
+    mechanism: &'static str,
     population: String,
     outputs: std::cell::Cell<u32>,
 }
@@ -60,7 +61,12 @@ impl Upstream {
         world.write(".ci/steps", "only in git\n");
         world.commit("Release 1.0\n");
         world.git(&["tag", "v1.0"]);
-        let upstream = Upstream { world, population: String::new(), outputs: 0.into() };
+        let upstream = Upstream {
+            world,
+            mechanism: "upstream-tarball",
+            population: String::new(),
+            outputs: 0.into(),
+        };
         upstream.spec(SPEC);
         upstream
     }
@@ -110,8 +116,9 @@ impl Upstream {
         let text = format!(
             "version: 1\nsource: {{repository: 'file:///nowhere', branch: main}}\n\
              signing: {{keys: [{{openpgp: {}}}]}}\npackaging: [.distro]\n\
-             population:\n  mechanism: upstream-tarball\n{}",
+             population:\n  mechanism: {}\n{}",
             "A".repeat(40),
+            self.mechanism,
             self.population
         );
         std::fs::write(&config, text).unwrap();
@@ -478,4 +485,52 @@ async fn five_hundred_commits_are_proved_on_top_of_the_tarball() {
     assert_eq!(report.evr.as_deref(), Some("0:1.0.0-502"));
     assert_eq!(identity(&report)["holds"], true);
     assert_eq!(identity(&report)["differs_at_tag"], serde_json::json!([]));
+}
+
+/// What only rpm sees: commands in %prep, and what it thinks of the spec.
+#[tokio::test]
+async fn rpm_is_asked_what_git_cannot_know() {
+    let upstream = Upstream::new();
+    upstream.release();
+    upstream.edit("src/a.c", "two", "TWO");
+    let cases = [
+        (
+            "-p1\n",
+            "-p1\nrm run\nchmod +x VERSION\n",
+            "tree-identity",
+            "run is signed, and missing",
+        ),
+        (
+            "-p1\n",
+            "-p1\necho >left\n",
+            "tree-identity",
+            "left is prepared, and was not signed",
+        ),
+        ("-p1\n", "-p1\nexit 7\n", "rpm-prep-fails", "rpmbuild -bp fails"),
+        ("* Mon", "* Tue", "rpm-reads-otherwise", "bogus date"),
+    ];
+    for (from, to, code, words) in cases {
+        upstream.spec(&SPEC.replace(from, to));
+        upstream.populated(&[]).await;
+        let reason = upstream.refused(&["--prove", "rpm"]).await;
+        assert_eq!(reason.code.0, code, "{reason:?}");
+        assert!(reason.message.contains(words), "{reason:?}");
+    }
+}
+
+#[tokio::test]
+async fn rpm_agrees_with_every_mechanism() {
+    for mechanism in ["archive", "tag-archive", "upstream-tarball"] {
+        let mut upstream = Upstream::new();
+        upstream.mechanism = mechanism;
+        upstream.release();
+        upstream.edit("src/a.c", "two", "TWO");
+        upstream.world.link("run", "another-link");
+        upstream.world.remove("link");
+        upstream.world.write("empty", "");
+        upstream.world.set_executable("src/a.c");
+        upstream.world.commit("Links, modes and an empty file\n");
+        let report = upstream.populated(&["--prove", "rpm"]).await;
+        assert_eq!(identity(&report)["method"], "rpm", "{mechanism}");
+    }
 }
