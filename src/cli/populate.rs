@@ -196,3 +196,6 @@ fn empty_dist_git(surroundings: &Surroundings) -> Result<DistGit> {
     let tip = objects.commit(&objects.write(Kind::Commit, raw.as_bytes())?)?;
     Ok(DistGit { store, tip })
 }
+
+#[cfg(test)]
+mod tests;
