@@ -16,7 +16,7 @@ pub use source::{Asked, ReleaseFacts, SourceFacts, every_commit, open_source, re
 pub use spec::{SourceSpec, find_spec};
 
 use crate::config::TagTrust;
-use crate::git::{Commit, Mirrors, Store, Transport, Wanted};
+use crate::git::{About, Commit, Mirrors, Store, Transport, Wanted};
 use crate::ledger::{self, BranchState, Entry, Trusted};
 use crate::names::ObjectId;
 use crate::outcome::Result;
@@ -107,7 +107,8 @@ pub async fn observe(target: &Target, lookout: &Lookout<'_>) -> Result<Observed>
     let (store, tip) =
         open_source(&config.source.repository, &config.source.branch, lookout).await?;
     let objects = dist_git.store.objects();
-    let branch = ledger::state(&objects, target, &dist_git.tip, config, lookout.trusted)?;
+    let note = lookout.mirrors.note(&target.dist_git, &target.branch, About::Publications);
+    let branch = ledger::state(&objects, target, &dist_git.tip, config, lookout.trusted, &note)?;
     let source = source::facts(target, &branch, &store, &tip, lookout)?;
     let newer_branches = ledger::newer_branches(&objects, target, &branch.config)?;
     let opted_in = Box::new(OptedIn { branch, source, newer_branches });
