@@ -172,3 +172,6 @@ impl Findings {
         Some(findings)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -110,3 +110,6 @@ fn claim(
     let publication = publication.filter(|publication| publication.target == *target);
     Ok(publication.and_then(|publication| publication.evr).map(|evr| (*id, evr)))
 }
+
+#[cfg(test)]
+mod tests;
