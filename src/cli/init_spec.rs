@@ -10,7 +10,7 @@ use super::secret::{must_be_new, write_new};
 use super::world::working_folder;
 use super::{Format, print};
 use crate::config::{PrereleaseStyle, TagTrust, Tags};
-use crate::git::{EntryMode, Objects, Store, Trust};
+use crate::git::{EntryMode, Objects, Store, Trail, Trust};
 use crate::init_spec::{Draft, TreeView, Wishes, draft};
 use crate::names::{ObjectId, PackageName, Version};
 use crate::outcome::{Refusal, Result};
@@ -109,7 +109,7 @@ fn tagged_version(
         prerelease: PrereleaseStyle::Tilde,
     };
     let rules = TagRules::new(&tags, package)?;
-    let reachable = objects.reachable_tags(tip, objects.tags()?)?;
+    let reachable = Trail::new(objects, tip).reachable(objects.tags()?)?;
     let candidates: Vec<Candidate> = reachable
         .into_iter()
         .map(|tag| Candidate {

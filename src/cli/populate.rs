@@ -12,7 +12,7 @@ use super::world::{ContentFlags, Surroundings, TrustFlags, output_folder, read, 
 use super::{Format, print};
 use crate::config::{BranchConfig, TagTrust};
 use crate::decide::{self, Ordered, Rules};
-use crate::git::{Commit, Kind, Store, Trust};
+use crate::git::{Commit, Kind, Note, Store, Trust};
 use crate::ledger::{self, BranchState};
 use crate::names::PackageName;
 use crate::observe::{self, Asked, DistGit};
@@ -149,7 +149,7 @@ fn branch_state(
     let trusted = surroundings.lookout().trusted;
     let (published, _) =
         ledger::since_published(&objects, target, &dist_git.tip, trusted.bot_certs)?;
-    let floor = ledger::floor(&objects, target, &dist_git.tip, trusted)?;
+    let floor = ledger::floor(&objects, target, &dist_git.tip, trusted, &Note::none())?;
     Ok(BranchState {
         config,
         certificates: Certificates::default(),

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use gix::revision::walk::Sorting;
-use gix::traverse::commit::simple::CommitTimeOrder;
+use gix::traverse::commit::Simple;
+use gix::traverse::commit::simple::{CommitTimeOrder, Sorting};
 
 use super::store::{id_from_gix, id_to_gix};
 use super::{Commit, Kind, Objects, Tag};
@@ -45,6 +45,12 @@ pub enum Relation {
     Sibling,
     /// They share nothing, or the published one is not in the repository any more.
     Unrelated,
+}
+
+/// A commit met on a walk.
+struct Met {
+    commit: ObjectId,
+    parents: Vec<ObjectId>,
 }
 
 fn unwalkable(error: impl std::fmt::Display) -> Fault {
@@ -209,14 +215,49 @@ impl Objects {
     /// # Errors
     /// Refuses a history with missing objects.
     pub fn range(&self, tip: &ObjectId, hidden: &[ObjectId]) -> Result<Vec<ObjectId>> {
-        let walk = self
-            .repository
-            .rev_walk([id_to_gix(tip)])
+        self.walk(tip, hidden)?.map(|met| Ok(met?.commit)).collect()
+    }
+
+    /// Returns the commits reachable from `tip` and not from `known`, newest first; `None` where `tip` does not
+    /// descend from `known`, so that what was found out from there says nothing.
+    ///
+    /// # Errors
+    /// Refuses a history with missing objects.
+    pub fn news(&self, tip: &ObjectId, known: &ObjectId) -> Result<Option<Vec<ObjectId>>> {
+        if tip == known {
+            return Ok(Some(Vec::new()));
+        }
+        if !self.has(known) {
+            return Ok(None);
+        }
+        let mut commits = Vec::new();
+        let mut descends = false;
+        for met in self.walk(tip, std::slice::from_ref(known))? {
+            let Met { commit, parents } = met?;
+            descends |= parents.contains(known);
+            commits.push(commit);
+        }
+        Ok(descends.then_some(commits))
+    }
+
+    /// Walks from `tip`, newest first, leaving out what `hidden` reach.
+    ///
+    /// Commits are read as [`Objects::read`] reads them, so that those of a repository in place are hashed; a
+    /// commit graph, which would be believed without, is not used.
+    fn walk(
+        &self,
+        tip: &ObjectId,
+        hidden: &[ObjectId],
+    ) -> Result<impl Iterator<Item = Result<Met>>> {
+        let walk = Simple::new([id_to_gix(tip)], self)
             .sorting(Sorting::ByCommitTime(CommitTimeOrder::NewestFirst))
-            .with_hidden(hidden.iter().map(id_to_gix))
-            .all()
+            .and_then(|walk| walk.hide(hidden.iter().map(id_to_gix)))
             .map_err(unwalkable)?;
-        walk.map(|info| Ok(id_from_gix(&info.map_err(unwalkable)?.id))).collect()
+        Ok(walk.map(|info| {
+            let info = info.map_err(unwalkable)?;
+            let parents = info.parent_ids.iter().map(|id| id_from_gix(id)).collect();
+            Ok(Met { commit: id_from_gix(&info.id), parents })
+        }))
     }
 
     /// Returns the steps of the first-parent line from the tag's commit to the tip, oldest first.
@@ -248,17 +289,10 @@ impl Objects {
 
     /// Returns the commits between `tag_commit` and `tip` that descend from `tag_commit`.
     fn containing(&self, tip: &ObjectId, tag_commit: &ObjectId) -> Result<HashSet<ObjectId>> {
-        let walk = self
-            .repository
-            .rev_walk([id_to_gix(tip)])
-            .with_hidden([id_to_gix(tag_commit)])
-            .all()
-            .map_err(unwalkable)?;
         let mut parents_of = Vec::new();
-        for info in walk {
-            let info = info.map_err(unwalkable)?;
-            let parents: Vec<ObjectId> = info.parent_ids.iter().map(|id| id_from_gix(id)).collect();
-            parents_of.push((id_from_gix(&info.id), parents));
+        for met in self.walk(tip, std::slice::from_ref(tag_commit))? {
+            let Met { commit, parents } = met?;
+            parents_of.push((commit, parents));
         }
         Ok(descendants(&parents_of, tag_commit))
     }
@@ -302,32 +336,22 @@ impl Objects {
         Ok(branches)
     }
 
-    /// Keeps those tags whose commit can be reached from `tip`.
+    /// Returns those of `wanted` that can be reached from `tip`; the walk ends where all are found.
     ///
     /// # Errors
     /// Refuses a history with missing objects.
-    pub fn reachable_tags(
+    pub fn reachable(
         &self,
         tip: &ObjectId,
-        tags: Vec<TagReference>,
-    ) -> Result<Vec<TagReference>> {
-        let mut wanted: HashSet<ObjectId> = tags.iter().map(|tag| tag.commit).collect();
+        mut wanted: HashSet<ObjectId>,
+    ) -> Result<HashSet<ObjectId>> {
         let mut reached = HashSet::new();
-        let walk = self
-            .repository
-            .rev_walk([id_to_gix(tip)])
-            .sorting(Sorting::ByCommitTime(CommitTimeOrder::NewestFirst))
-            .all()
-            .map_err(unwalkable)?;
-        for info in walk {
-            let id = id_from_gix(&info.map_err(unwalkable)?.id);
-            if wanted.remove(&id) {
-                reached.insert(id);
-            }
-            if wanted.is_empty() {
-                break;
-            }
+        let mut walk = self.walk(tip, &[])?;
+        while !wanted.is_empty()
+            && let Some(met) = walk.next().transpose()?
+        {
+            reached.extend(wanted.take(&met.commit));
         }
-        Ok(tags.into_iter().filter(|tag| reached.contains(&tag.commit)).collect())
+        Ok(reached)
     }
 }

@@ -7,6 +7,7 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::note::Note;
 use super::remote::Transport;
 use super::store::{Store, Trust};
 use crate::names::{BranchName, ObjectId, RepositoryAddress};
@@ -64,6 +65,17 @@ impl Mirrors {
         Ok((store, tip))
     }
 
+    /// Returns the place of the note about a branch, whether or not there is a mirror of its repository.
+    pub fn note(&self, address: &RepositoryAddress, branch: &BranchName, about: About) -> Note {
+        let about = match about {
+            About::SourceTags => "tags",
+            About::Publications => "publications",
+        };
+        let branch = short_hash(branch.as_str());
+        let name = format!("{}-{branch}.{about}", mirror_name(address));
+        Note::at(self.folder.join("notes").join(name))
+    }
+
     /// Returns the mirror's folder, made as an empty bare repository where it is not there yet.
     async fn hold(&self, address: &RepositoryAddress) -> Result<Held> {
         let name = mirror_name(address);
@@ -82,6 +94,15 @@ impl Mirrors {
     }
 }
 
+/// What a note is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    /// Which tags are in reach of a source branch.
+    SourceTags,
+    /// What the commits of a dist-git branch claim to have published.
+    Publications,
+}
+
 /// What a fetch brings; what is gone at the other side goes here too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wanted {
@@ -93,12 +114,16 @@ pub enum Wanted {
 
 /// A name for people, and a hash of the whole address for the machine.
 pub(super) fn mirror_name(address: &RepositoryAddress) -> String {
-    use sha2::Digest;
-    let digest = sha2::Sha256::digest(address.for_git());
-    let hash: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = short_hash(&address.for_git());
     let kind = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
     let name: String = address.last_component().chars().take(40).map(kind).collect();
     format!("{name}-{hash}")
+}
+
+fn short_hash(text: &str) -> String {
+    use sha2::Digest;
+    let digest = sha2::Sha256::digest(text);
+    digest[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 async fn lock(path: &Path) -> Result<File> {

@@ -7,6 +7,7 @@
 //! - [`attributes`] says what a tree's `.gitattributes` files say of a path;
 //! - [`tree`] puts trees together from changes and writes them out as files;
 //! - [`mirror`] keeps bare copies of repositories that lie elsewhere;
+//! - [`note`] keeps what a walk found for the next run, and [`trail`] asks only for what is new since;
 //! - [`remote`] fetches and pushes, through the program `git`.
 //!
 //! Everything is read by object id. Replace refs, grafts, user and system configuration are off:
@@ -17,14 +18,18 @@ pub mod commit;
 pub mod diff;
 pub mod history;
 pub mod mirror;
+pub mod note;
 pub mod remote;
 pub mod store;
+pub mod trail;
 pub mod tree;
 
 pub use commit::{Commit, Identity, Tag};
 pub use diff::{ChangedLines, FileChange, LineDiff, Side};
 pub use history::{Relation, Step, TagReference};
-pub use mirror::{Mirrors, Wanted};
+pub use mirror::{About, Mirrors, Wanted};
+pub use note::Note;
 pub use remote::{Pushed, Transport};
 pub use store::{EntryMode, Kind, Object, Objects, Store, TreeEntry, Trust};
+pub use trail::Trail;
 pub use tree::Change;

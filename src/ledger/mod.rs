@@ -4,19 +4,21 @@
 //! what the bot published last, who else wrote since, and the highest EVR ever published. The observer reads it
 //! to see what is to be done; the signer reads it again, for itself, before it signs.
 
+mod claims;
 mod key_changes;
 mod newer;
 
 use std::path::PathBuf;
 use std::time::SystemTime;
 
+use claims::Claims;
 pub use key_changes::KeyList;
 pub use newer::newer_branches;
 
 use crate::bot_certs::BotCerts;
 use crate::config::{self, BranchConfig};
 use crate::gate::Policy;
-use crate::git::{Commit, Kind, Objects};
+use crate::git::{Commit, Kind, Note, Objects};
 use crate::names::{Evr, FileName, ObjectId};
 use crate::openpgp::Certificates;
 use crate::outcome::{Problem, Refusal, Result, printable};
@@ -142,11 +144,12 @@ pub fn state(
     tip: &Commit,
     config: BranchConfig,
     trusted: Trusted<'_>,
+    note: &Note,
 ) -> Result<BranchState> {
     let (published, strangers) = since_published(objects, target, tip, trusted.bot_certs)?;
     let (certificates, certificate_warnings) =
         certificates(objects, tip, &config, trusted.keyring)?;
-    let floor = floor(objects, target, tip, trusted)?;
+    let floor = floor(objects, target, tip, trusted, note)?;
     let key_changes = key_changes(objects, tip, &config, published.as_ref())?;
     Ok(BranchState {
         config,
@@ -198,20 +201,28 @@ pub fn since_published(
     tip: &Commit,
     bot_certs: &BotCerts,
 ) -> Result<(Option<Published>, Vec<Stranger>)> {
-    let mut strangers = Vec::new();
+    let mut others: Vec<Commit> = Vec::new();
     let mut current = tip.clone();
     loop {
         if let Some(publication) = own_publication(&current, &target.name(), bot_certs) {
-            if is_as_published(objects, &current, tip)? {
-                strangers.clear();
-            }
+            let strangers = match is_as_published(objects, &current, tip)? {
+                true => Vec::new(),
+                false => strangers(objects, &others, &current)?,
+            };
             return Ok((Some(published(objects, current, publication)?), strangers));
         }
         let Some(parent) = current.parents.first() else { return Ok((None, Vec::new())) };
         let parent = objects.commit(parent)?;
-        strangers.extend(stranger(objects, &current, &parent)?);
-        current = parent;
+        others.push(std::mem::replace(&mut current, parent));
     }
+}
+
+/// Describes the commits of others, newest first, down to the one above `published`.
+fn strangers(objects: &Objects, others: &[Commit], published: &Commit) -> Result<Vec<Stranger>> {
+    let parents = others.iter().skip(1).chain([published]);
+    let described =
+        others.iter().zip(parents).map(|(commit, parent)| stranger(objects, commit, parent));
+    described.filter_map(Result::transpose).collect()
 }
 
 /// Tells whether the tip has what the bot published, its own config aside: others' changes that were reverted
@@ -346,14 +357,16 @@ pub fn floor(
     target: &Target,
     tip: &Commit,
     trusted: Trusted<'_>,
+    note: &Note,
 ) -> Result<Result<Option<Floor>, Refusal>> {
-    let history = objects.range(&tip.id, &[])?;
-    let trailers = highest_published(objects, target, &history, trusted.bot_certs)?;
+    let claims = Claims::gather(objects, &target.name(), &tip.id, note)?;
+    let commits = claims.commits();
+    let trailers = claims.highest(objects, trusted.bot_certs)?;
     let Some(spec) = dist_git_spec(objects, target, tip)? else {
         return Ok(Ok(trailers.map(|evr| Floor { evr, tip_with_dist: None })));
     };
     let context = Context { dist: trusted.dist.map(str::to_owned), ..Context::default() };
-    let at_tip = evr_at_tip(&SpecFile::parse(spec, &context), history.len());
+    let at_tip = evr_at_tip(&SpecFile::parse(spec, &context), commits);
     Ok(match (at_tip, trailers) {
         (Ok((evr, with_dist)), trailers) => {
             let evr = highest(trailers.into_iter().chain([evr])).expect("one of them is there");
@@ -388,24 +401,6 @@ fn floor_unknown(refusal: Refusal) -> Refusal {
         ),
     )
     .hint("write Version and Release (and Epoch) of the dist-git spec as plain text once, and sync again")
-}
-
-fn highest_published(
-    objects: &Objects,
-    target: &Target,
-    history: &[ObjectId],
-    bot_certs: &BotCerts,
-) -> Result<Option<Evr>> {
-    let mut claims = Vec::new();
-    for id in history {
-        let commit = objects.commit(id)?;
-        let publication = Publication::read(&Trailers::parse(&commit.message));
-        let claim = publication.filter(|publication| publication.target == target.name());
-        claims.extend(claim.and_then(|publication| publication.evr).map(|evr| (evr, commit)));
-    }
-    claims.sort_by(|(a, _), (b, _)| b.rpm_cmp(a));
-    let ours = claims.into_iter().find(|(_, commit)| bot_certs.signed(&commit.raw).is_some());
-    Ok(ours.map(|(evr, _)| evr))
 }
 
 /// Reads the spec at the tip, which is always `NAME.spec`.

@@ -17,7 +17,7 @@ pub use spec::{SourceSpec, find_spec};
 
 use crate::config::TagTrust;
 use crate::gate::Policy;
-use crate::git::{Commit, Mirrors, Store, Transport, Wanted};
+use crate::git::{About, Commit, Mirrors, Store, Transport, Wanted};
 use crate::ledger::{self, BranchState, Entry, Trusted};
 use crate::names::ObjectId;
 use crate::outcome::Result;
@@ -124,9 +124,10 @@ pub async fn observe(
         open_source(&config.source.repository, &config.source.branch, lookout).await?;
     progress.at(Stage::Verifying);
     let objects = dist_git.store.objects();
-    let branch = ledger::state(&objects, target, &dist_git.tip, config, lookout.trusted)?;
+    let note = lookout.mirrors.note(&target.dist_git, &target.branch, About::Publications);
+    let branch = ledger::state(&objects, target, &dist_git.tip, config, lookout.trusted, &note)?;
     let policy = branch.policy(lookout.now);
-    let source = source::facts(target, &branch, &store, &tip, (lookout.tag_trust, &policy))?;
+    let source = source::facts(target, &branch, &store, &tip, &policy, lookout)?;
     let newer_branches = ledger::newer_branches(&objects, target, &branch.config)?;
     let opted_in = Box::new(OptedIn { branch, source, newer_branches });
     let facts = facts(Standing::OptedIn(opted_in));

@@ -3,7 +3,9 @@
 use crate::config::{BranchConfig, SigningScope, TagTrust};
 use crate::gate::every_commit::Sweep;
 use crate::gate::{self, Policy, Verdict};
-use crate::git::{Commit, Kind, Objects, Relation, Store, TagReference, Trust, Wanted};
+use crate::git::{
+    About, Commit, Kind, Objects, Relation, Store, TagReference, Trail, Trust, Wanted,
+};
 use crate::ledger::BranchState;
 use crate::names::{BranchName, ObjectId, PackageName, RepositoryAddress};
 use crate::outcome::{Refusal, Result};
@@ -74,7 +76,8 @@ pub(super) fn facts(
     branch: &BranchState,
     store: &Store,
     tip: &ObjectId,
-    (trust, policy): (TagTrust, &Policy),
+    policy: &Policy,
+    lookout: &Lookout<'_>,
 ) -> Result<SourceFacts> {
     let objects = store.objects();
     let tip = objects.commit(tip)?;
@@ -86,10 +89,14 @@ pub(super) fn facts(
         let wanted = &published.release_tag.0;
         tags.iter().find(|tag| tag.name == *wanted).map(|tag| tag.object)
     });
-    let trust = branch.config.tags.require.unwrap_or(trust);
+    let trust = branch.config.tags.require.unwrap_or(lookout.tag_trust);
     let asked =
         Asked { package: &target.package, config: &branch.config, trust, policy: Some(policy) };
-    let release = release(&asked, &objects, &tip, tags)?;
+    let address = &branch.config.source;
+    let note = lookout.mirrors.note(&address.repository, &address.branch, About::SourceTags);
+    let mut trail = Trail::noted(&objects, &tip.id, note)?;
+    let release = release_along(&asked, &mut trail, &tip, tags)?;
+    trail.write_note();
     let published = branch.published.as_ref().map(|published| published.publication.source_commit);
     let below = match branch.config.signing.require {
         SigningScope::Tip => None,
@@ -150,22 +157,32 @@ pub fn release(
     tip: &Commit,
     tags: Vec<TagReference>,
 ) -> Result<Result<ReleaseFacts, Refusal>> {
+    release_along(asked, &mut Trail::new(objects, &tip.id), tip, tags)
+}
+
+/// As [`release`], with what the trail knows from an earlier run.
+fn release_along(
+    asked: &Asked<'_>,
+    trail: &mut Trail<'_>,
+    tip: &Commit,
+    tags: Vec<TagReference>,
+) -> Result<Result<ReleaseFacts, Refusal>> {
     let rules = match TagRules::new(&asked.config.tags, asked.package) {
         Ok(rules) => rules,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    let candidates: Vec<Candidate> =
-        objects.reachable_tags(&tip.id, tags)?.into_iter().map(candidate).collect();
+    let candidates: Vec<Candidate> = trail.reachable(tags)?.into_iter().map(candidate).collect();
     let named = match named_tag(tip) {
         Ok(named) => named,
         Err(refusal) => return Ok(Err(refusal)),
     };
+    let objects = trail.objects();
     let signature = |candidate: &Candidate| tag_signature(objects, candidate, asked.policy);
     let chosen = match choose(&rules, &candidates, asked.trust, named.as_ref(), signature) {
         Ok(chosen) => chosen,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    let commits_since_tag = objects.steps_since(&tip.id, &chosen.tag.commit)?.len() as u64;
+    let commits_since_tag = trail.steps_since(&chosen.tag.commit)?;
     Ok(Ok(ReleaseFacts { chosen, commits_since_tag }))
 }
 
