@@ -126,7 +126,7 @@ impl World {
             publication.to_paragraph(),
         );
         let signed = self.signer.sign(&SigningRequest {
-            target: &self.target,
+            target: &self.target.name(),
             dist_git: objects,
             unsigned_commit: unsigned.as_bytes(),
             source_commit: &self.source,

@@ -184,8 +184,13 @@ impl Upstream {
         releases(&mut from);
         let work = surroundings.work();
         let release = obtain(&order, &dist_git, &from, work).await?;
-        let provisions =
-            Provisions { work, release, sources: Sources::Required, method: Method::Git };
+        let provisions = Provisions {
+            work,
+            release,
+            sources: Sources::Required,
+            method: Method::Git,
+            progress: Progress::SILENT,
+        };
         draft(&order, &store, &dist_git, &provisions).map(drop)
     }
 }

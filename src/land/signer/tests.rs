@@ -10,7 +10,7 @@ use super::process::{Doorway, SignerSocket, SocketMode};
 use super::*;
 use crate::demo::{Kind as KeyKind, NewCommit, Person, Project};
 use crate::git::{Kind, Store, Trust};
-use crate::land::message::compose;
+use crate::land::message::{Item, compose};
 use crate::outcome::Fault;
 use crate::publication::GENERATOR;
 
@@ -146,7 +146,8 @@ impl Claim {
         let tree = store.objects().write(Kind::Tree, b"").unwrap();
         let parents: String = self.parents.iter().map(|id| format!("parent {id}\n")).collect();
         let who = "Bot <bot@example.org> 1790000000 +0000";
-        let message = compose(&self.publication, &["Fix overflow".to_owned()]);
+        let message =
+            compose(&self.publication, &[Item { text: "Fix overflow".to_owned(), signed: true }]);
         let headers = format!("tree {tree}\n{parents}author {who}\ncommitter {who}\n");
         format!("{headers}{}\n{message}", self.extra_header).into_bytes()
     }
