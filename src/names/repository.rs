@@ -119,7 +119,7 @@ impl FromStr for RepositoryAddress {
                 refuse("has no host")
             }
             "http" if !is_this_machine(&url) => {
-                refuse("is http: without encryption, to another machine; use https")
+                refuse("is http, unencrypted, to another machine; use https, ssh or file")
             }
             "https" | "http" | "ssh" => Ok(RepositoryAddress { place: Place::Remote { url } }),
             _ => refuse("has a scheme other than https, ssh and file"),
