@@ -105,3 +105,29 @@ fn addresses_that_run_programs_are_refused() {
     }
     assert!(!world.path("gone").exists());
 }
+
+#[test]
+fn credentials_in_an_address_are_shown_nowhere() {
+    let mut world = World::empty();
+    let server = Https::start(&world.path("https"), &world.path(""));
+    let secret = |path: &str| server.url(path).replace("https://", "https://tester:hunter2@");
+    let certificate = server.certificate().display().to_string();
+    let sync = |world: &World, dist_git: &str| {
+        let mut arguments = world.sync_arguments();
+        arguments[2] = dist_git;
+        world.run_in(&arguments, &[("GIT_SSL_CAINFO", &certificate)])
+    };
+    world_with_source(&mut world, &secret("source/hello.git"));
+    let in_config = sync(&world, &secret("dist-git/hello.git"));
+    world_with_source(&mut world, &server.url("source/hello.git"));
+    let landed = sync(&world, &secret("dist-git/hello.git"));
+    let missing = sync(&world, &secret("dist-git/nobody.git"));
+    let away = sync(&world, "https://tester:hunter2@127.0.0.1:1/hello.git");
+    let runs = [in_config, landed, missing, away];
+    assert_eq!(runs.each_ref().map(|run| run.exit), [Some(2), Some(0), Some(3), Some(75)]);
+    for run in runs {
+        assert!(!format!("{run:?}").contains("hunter2"), "{run:#?}");
+    }
+    let message = world.dist_git(&["log", "-1", "--format=%B", "f44"]);
+    assert!(message.contains("Source-git-repository: https://127.0.0.1:"), "{message}");
+}
