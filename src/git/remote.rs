@@ -17,7 +17,8 @@ const TRANSFER_LIMIT: Duration = Duration::from_secs(60 * 60);
 ///
 /// A new ssh connection costs about 200 ms, most of a small sync; so the second one uses the first.
 pub struct Transport {
-    sockets: tempfile::TempDir,
+    // Where no socket can be made, each transfer connects for itself.
+    sockets: Option<tempfile::TempDir>,
 }
 
 /// What a push came to.
@@ -35,10 +36,14 @@ impl Transport {
     /// # Errors
     /// Fails where no temporary folder can be made.
     pub fn new() -> Result<Transport> {
-        let sockets = tempfile::Builder::new().prefix("lk-").tempdir().map_err(|error| {
+        let make = |place: &Path| tempfile::Builder::new().prefix("lk-").tempdir_in(place);
+        let usual = make(&tempfile::env::temp_dir()).map_err(|error| {
             Problem::permanent("no-temporary-folder", "cannot make a temporary folder")
                 .because(error)
         })?;
+        let fits = |folder: &tempfile::TempDir| fits_socket(folder.path());
+        let sockets = Some(usual).filter(fits);
+        let sockets = sockets.or_else(|| make(Path::new("/tmp")).ok().filter(fits));
         Ok(Transport { sockets })
     }
 
@@ -115,11 +120,12 @@ impl Transport {
     }
 
     fn git(&self, folder: &Path) -> Invocation {
-        let control = self.sockets.path().join("%C");
-        let ssh = format!(
-            "ssh -o BatchMode=yes -o ControlMaster=auto -o ControlPersist=20 -o ControlPath={}",
-            control.display()
-        );
+        let sharing = self.sockets.as_ref().map_or(String::new(), |sockets| {
+            let control = sockets.path().join("%C");
+            let control = control.display();
+            format!(" -o ControlMaster=auto -o ControlPersist=20 -o ControlPath={control}")
+        });
+        let ssh = format!("ssh -o BatchMode=yes{sharing}");
         let ssh = std::env::var("GIT_SSH_COMMAND").unwrap_or(ssh);
         Invocation::new("git")
             .limit(TRANSFER_LIMIT)
@@ -145,6 +151,18 @@ impl Transport {
             .args(["-c", "fetch.writeCommitGraph=false", "-c", "push.gpgSign=false"])
             .args(["-c", "safe.directory=*"])
     }
+}
+
+/// The longest path of a folder for sockets: of the 107 bytes of a socket's path ssh takes a slash, 40 for the
+/// connection's hash and 17 for a name that it uses at first.
+const LONGEST_SOCKET_FOLDER: usize = 107 - 1 - 40 - 17;
+
+/// Tells whether ssh can make its sockets in a folder: a short path that neither the shell which git calls, nor
+/// ssh, reads as anything but itself.
+fn fits_socket(folder: &Path) -> bool {
+    let path = folder.as_os_str().as_encoded_bytes();
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-".contains(byte);
+    path.len() <= LONGEST_SOCKET_FOLDER && path.iter().all(is_plain)
 }
 
 async fn run(git: Invocation) -> Result<Output> {
@@ -331,6 +349,22 @@ mod tests {
     fn judge(code: i32, stdout: &str, stderr: &str) -> Result<Pushed> {
         let address = "https://forge.example/rpms/hello.git".parse().unwrap();
         pushed(&output(code, stdout, stderr), &address, "refs/heads/f44")
+    }
+
+    #[test]
+    fn sockets_are_made_where_their_path_is_short_and_plain() {
+        let long = format!("/tmp/{}", "x".repeat(LONGEST_SOCKET_FOLDER - 5));
+        let table = [
+            ("/tmp/lk-ab12cd", true),
+            ("/tmp/with space/lk-ab12cd", false),
+            ("/tmp/$(touch x)/lk-ab12cd", false),
+            ("/tmp/%h/lk-ab12cd", false),
+            (&long, true),
+            (&format!("{long}x"), false),
+        ];
+        for (path, fits) in table {
+            assert_eq!(fits_socket(Path::new(path)), fits, "{path}");
+        }
     }
 
     #[test]
