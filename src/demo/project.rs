@@ -23,8 +23,14 @@ pub struct NewCommit<'a> {
     author: Option<&'a Person>,
     signer: Option<&'a Person>,
     identity: Option<String>,
-    changes: Vec<(String, Option<(EntryMode, Vec<u8>)>)>,
+    edits: Vec<(String, Edit)>,
     second_parent: Option<ObjectId>,
+}
+
+/// What a commit does to a path.
+enum Edit {
+    Put(EntryMode, Vec<u8>),
+    Remove,
 }
 
 impl<'a> NewCommit<'a> {
@@ -42,14 +48,14 @@ impl<'a> NewCommit<'a> {
     /// Puts a file of any kind: an executable, a link (its content is the target).
     #[must_use]
     pub fn put_as(mut self, mode: EntryMode, path: &str, content: impl AsRef<[u8]>) -> Self {
-        self.changes.push((path.to_owned(), Some((mode, content.as_ref().to_vec()))));
+        self.edits.push((path.to_owned(), Edit::Put(mode, content.as_ref().to_vec())));
         self
     }
 
     /// Removes a file.
     #[must_use]
     pub fn remove(mut self, path: &str) -> Self {
-        self.changes.push((path.to_owned(), None));
+        self.edits.push((path.to_owned(), Edit::Remove));
         self
     }
 
@@ -157,10 +163,10 @@ impl Project {
             None => objects.write(Kind::Tree, b"")?,
         };
         let mut changes = BTreeMap::new();
-        for (path, content) in &new.changes {
-            let change = match content {
-                Some((mode, content)) => Change::Put(*mode, objects.write(Kind::Blob, content)?),
-                None => Change::Remove,
+        for (path, edit) in &new.edits {
+            let change = match edit {
+                Edit::Put(mode, content) => Change::Put(*mode, objects.write(Kind::Blob, content)?),
+                Edit::Remove => Change::Remove,
             };
             changes.insert(path.clone(), change);
         }
