@@ -118,9 +118,8 @@ fn what_is_served_wrongly_does_not_land() {
 
 #[test]
 fn a_server_that_is_away_is_tried_again_later() {
-    let (mut world, server) = world_with("honest");
+    let (world, server) = world_with("honest");
     drop(server);
-    world.use_lookaside(&world.lookaside().to_owned());
     world.sync_with_changes_nothing(HURRIED, 75, "failed", "lookaside-unreachable");
 }
 

@@ -52,6 +52,22 @@ fn ssh_does_on_both_sides_and_one_run_logs_in_once() {
 }
 
 #[test]
+fn a_long_temporary_folder_is_no_hindrance_to_ssh() {
+    let world = World::released("archive");
+    let sshd = Sshd::start(&world.path("sshd"));
+    let dist_git = sshd.url(world.package.dist_git.folder());
+    // The path of a socket has room for about a hundred bytes.
+    let long = world.path(&"temporary-".repeat(12));
+    std::fs::create_dir(&long).unwrap();
+    let mut arguments = world.sync_arguments();
+    arguments[2] = &dist_git;
+    let path = format!("{}:{}", sshd.bin().display(), std::env::var("PATH").unwrap());
+    let environment = [("PATH", path.as_str()), ("TMPDIR", long.to_str().unwrap())];
+    world.run_in(&arguments, &environment).landed("1.0-1");
+    assert_eq!(std::fs::read_dir(&long).unwrap().count(), 0, "nothing is left behind");
+}
+
+#[test]
 fn an_ssh_server_that_does_not_let_us_in_is_a_failure() {
     let world = World::released("archive");
     let sshd = Sshd::start(&world.path("sshd"));
