@@ -13,8 +13,10 @@ mod stories {
     mod dist_git;
     mod history;
     mod interrupted;
+    mod keys;
     mod landing;
     mod lookaside;
+    mod odd_content;
     mod output;
     mod programs;
     mod removal;

@@ -22,8 +22,15 @@ pub struct NewCommit<'a> {
     message: String,
     author: Option<&'a Person>,
     signer: Option<&'a Person>,
-    changes: Vec<(String, Option<Vec<u8>>)>,
+    identity: Option<String>,
+    edits: Vec<(String, Edit)>,
     second_parent: Option<ObjectId>,
+}
+
+/// What a commit does to a path.
+enum Edit {
+    Put(EntryMode, Vec<u8>),
+    Remove,
 }
 
 impl<'a> NewCommit<'a> {
@@ -34,15 +41,21 @@ impl<'a> NewCommit<'a> {
 
     /// Puts a file.
     #[must_use]
-    pub fn put(mut self, path: &str, content: impl AsRef<[u8]>) -> Self {
-        self.changes.push((path.to_owned(), Some(content.as_ref().to_vec())));
+    pub fn put(self, path: &str, content: impl AsRef<[u8]>) -> Self {
+        self.put_as(EntryMode::File, path, content)
+    }
+
+    /// Puts a file of any kind: an executable, a link (its content is the target).
+    #[must_use]
+    pub fn put_as(mut self, mode: EntryMode, path: &str, content: impl AsRef<[u8]>) -> Self {
+        self.edits.push((path.to_owned(), Edit::Put(mode, content.as_ref().to_vec())));
         self
     }
 
     /// Removes a file.
     #[must_use]
     pub fn remove(mut self, path: &str) -> Self {
-        self.changes.push((path.to_owned(), None));
+        self.edits.push((path.to_owned(), Edit::Remove));
         self
     }
 
@@ -50,6 +63,13 @@ impl<'a> NewCommit<'a> {
     #[must_use]
     pub fn by(mut self, author: &'a Person) -> Self {
         self.author = Some(author);
+        self
+    }
+
+    /// Writes this instead of `Name <mail> seconds zone` of author and committer, right or wrong.
+    #[must_use]
+    pub fn as_written(mut self, identity: &str) -> Self {
+        self.identity = Some(identity.to_owned());
         self
     }
 
@@ -143,10 +163,10 @@ impl Project {
             None => objects.write(Kind::Tree, b"")?,
         };
         let mut changes = BTreeMap::new();
-        for (path, content) in &new.changes {
-            let change = match content {
-                Some(content) => Change::Put(EntryMode::File, objects.write(Kind::Blob, content)?),
-                None => Change::Remove,
+        for (path, edit) in &new.edits {
+            let change = match edit {
+                Edit::Put(mode, content) => Change::Put(*mode, objects.write(Kind::Blob, content)?),
+                Edit::Remove => Change::Remove,
             };
             changes.insert(path.clone(), change);
         }
@@ -169,9 +189,9 @@ impl Project {
         });
         let mut object = format!("tree {tree}\n");
         parents.iter().for_each(|parent| object.push_str(&format!("parent {parent}\n")));
-        object.push_str(&format!(
-            "author {who} {seconds} +0000\ncommitter {who} {seconds} +0000\n\n"
-        ));
+        let usual = format!("{who} {seconds} +0000");
+        let identity = new.identity.as_ref().unwrap_or(&usual);
+        object.push_str(&format!("author {identity}\ncommitter {identity}\n\n"));
         object.push_str(&new.message);
         if !new.message.ends_with('\n') {
             object.push('\n');

@@ -23,6 +23,8 @@ const TRANSFER_LIMIT: Duration = Duration::from_secs(60 * 60);
 /// A new ssh connection costs about 200 ms, most of a small sync; so the second one uses the first.
 pub struct Transport {
     folder: tempfile::TempDir,
+    // Where the folder's path is too long for a socket, another one; where that fails, each transfer connects anew.
+    short_folder: Option<tempfile::TempDir>,
 }
 
 /// What a push came to.
@@ -40,11 +42,16 @@ impl Transport {
     /// # Errors
     /// Fails where no temporary folder can be made.
     pub fn new() -> Result<Transport> {
-        let folder = tempfile::Builder::new().prefix("lk-").tempdir().map_err(|error| {
+        let make = |place: &Path| tempfile::Builder::new().prefix("lk-").tempdir_in(place);
+        let folder = make(&tempfile::env::temp_dir()).map_err(|error| {
             Problem::permanent("no-temporary-folder", "cannot make a temporary folder")
                 .because(error)
         })?;
-        Ok(Transport { folder })
+        let short_folder = match fits_socket(folder.path()) {
+            true => None,
+            false => make(Path::new("/tmp")).ok(),
+        };
+        Ok(Transport { folder, short_folder })
     }
 
     /// Fetches `refspecs` from `address` into the bare repository at `folder`.
@@ -120,11 +127,14 @@ impl Transport {
     }
 
     fn git(&self, folder: &Path, address: &RepositoryAddress) -> Result<Invocation> {
-        let control = self.folder.path().join("%C");
-        let ssh = format!(
-            "ssh -o BatchMode=yes -o ControlMaster=auto -o ControlPersist=20 -o ControlPath={}",
-            control.display()
-        );
+        let sockets = [Some(&self.folder), self.short_folder.as_ref()].into_iter().flatten();
+        let sockets = sockets.map(tempfile::TempDir::path).find(|folder| fits_socket(folder));
+        let sharing = sockets.map_or(String::new(), |sockets| {
+            let control = sockets.join("%C");
+            let control = control.display();
+            format!(" -o ControlMaster=auto -o ControlPersist=20 -o ControlPath={control}")
+        });
+        let ssh = format!("ssh -o BatchMode=yes{sharing}");
         let ssh = std::env::var("GIT_SSH_COMMAND").unwrap_or(ssh);
         let git = Invocation::new("git")
             .limit(TRANSFER_LIMIT)
@@ -190,6 +200,18 @@ fn user_configs() -> Vec<PathBuf> {
         variable("XDG_CONFIG_HOME").or_else(|| home.as_ref().map(|home| home.join(".config")));
     let files = [xdg.map(|xdg| xdg.join("git/config")), home.map(|home| home.join(".gitconfig"))];
     files.into_iter().flatten().filter(|file| file.is_file()).collect()
+}
+
+/// The longest path of a folder for sockets: of the 107 bytes of a socket's path ssh takes a slash, 40 for the
+/// connection's hash and 17 for a name that it uses at first.
+const LONGEST_SOCKET_FOLDER: usize = 107 - 1 - 40 - 17;
+
+/// Tells whether ssh can make its sockets in a folder: a short path that neither the shell which git calls, nor
+/// ssh, reads as anything but itself.
+fn fits_socket(folder: &Path) -> bool {
+    let path = folder.as_os_str().as_encoded_bytes();
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-".contains(byte);
+    path.len() <= LONGEST_SOCKET_FOLDER && path.iter().all(is_plain)
 }
 
 async fn run(git: Invocation) -> Result<Output> {
@@ -376,6 +398,22 @@ mod tests {
     fn judge(code: i32, stdout: &str, stderr: &str) -> Result<Pushed> {
         let address = "https://forge.example/rpms/hello.git".parse().unwrap();
         pushed(&output(code, stdout, stderr), &address, "refs/heads/f44")
+    }
+
+    #[test]
+    fn sockets_are_made_where_their_path_is_short_and_plain() {
+        let long = format!("/tmp/{}", "x".repeat(LONGEST_SOCKET_FOLDER - 5));
+        let table = [
+            ("/tmp/lk-ab12cd", true),
+            ("/tmp/with space/lk-ab12cd", false),
+            ("/tmp/$(touch x)/lk-ab12cd", false),
+            ("/tmp/%h/lk-ab12cd", false),
+            (&long, true),
+            (&format!("{long}x"), false),
+        ];
+        for (path, fits) in table {
+            assert_eq!(fits_socket(Path::new(path)), fits, "{path}");
+        }
     }
 
     #[test]

@@ -177,67 +177,8 @@ fn rpm_takes_what_lands_and_unpacks_it_to_the_signed_tree() {
         run.landed("1.0-3");
         let patches = if mechanism == "archive" { 0 } else { 2 };
         assert_eq!(run.report["patches"].as_array().unwrap().len(), patches, "{run:#?}");
-        check_with_rpm(&world, "0:1.0-3.fc44");
+        world.check_with_rpm("0:1.0-3.fc44");
     }
-}
-
-/// Builds a source package of the landed commit, and prepares its tree; that must be the tip's.
-fn check_with_rpm(world: &World, evr: &str) {
-    let checkout = world.path("checkout");
-    succeed(
-        Command::new("git")
-            .args(["clone", "-q", "-b", "f44"])
-            .args([world.package.dist_git.folder().as_os_str(), checkout.as_os_str()]),
-    );
-    for (path, bytes) in files_below(&world.path("lookaside")) {
-        std::fs::write(checkout.join(path.rsplit('/').next().unwrap()), bytes).unwrap();
-    }
-    let rpm = |program: &str, arguments: &[&str]| {
-        let mut command = Command::new(program);
-        command.current_dir(&checkout).env("HOME", world.path("home"));
-        let top = format!("_topdir {}", world.path("rpm").display());
-        let here = format!("_sourcedir {}", checkout.display());
-        command.args(["-D", &top, "-D", &here, "-D", "dist .fc44", "-D", "autochangelog %nil"]);
-        String::from_utf8_lossy(&succeed(command.args(arguments))).into_owned()
-    };
-    let query = "%|EPOCH?{%{EPOCH}}:{0}|:%{VERSION}-%{RELEASE}\n";
-    assert_eq!(
-        rpm("rpmspec", &["-q", "--srpm", "--qf", query, "hello.spec"]),
-        format!("{evr}\n")
-    );
-    rpm("rpmbuild", &["-bs", "--quiet", "hello.spec"]);
-    rpm("rpmbuild", &["-bp", "--nodeps", "--quiet", "hello.spec"]);
-    let prepared = find_prepared(world);
-    let mut found = files_below(&prepared);
-    found.retain(|path, _| !path.starts_with(".distro/"));
-    let mut wanted = source_tree(world);
-    wanted.retain(|path, _| !path.starts_with(".distro/"));
-    assert_eq!(found.keys().collect::<Vec<_>>(), wanted.keys().collect::<Vec<_>>());
-    assert!(found == wanted);
-    for folder in ["checkout", "rpm"] {
-        std::fs::remove_dir_all(world.path(folder)).unwrap();
-    }
-}
-
-/// Returns the folder that rpm unpacked the archive to; newer versions put one more around it.
-fn find_prepared(world: &World) -> std::path::PathBuf {
-    let build = world.path("rpm/BUILD");
-    let around = build.join("hello-1.0-build/hello-1.0");
-    if around.is_dir() { around } else { build.join("hello-1.0") }
-}
-
-/// Returns the files of the source tip.
-fn source_tree(world: &World) -> std::collections::BTreeMap<String, Vec<u8>> {
-    let to = world.path("tip");
-    succeed(
-        Command::new("git")
-            .args(["clone", "-q", "-b", "main"])
-            .args([world.source.folder().as_os_str(), to.as_os_str()]),
-    );
-    let mut files = files_below(&to);
-    files.retain(|path, _| !path.starts_with(".git/"));
-    std::fs::remove_dir_all(to).unwrap();
-    files
 }
 
 #[test]

@@ -52,6 +52,22 @@ fn ssh_does_on_both_sides_and_one_run_logs_in_once() {
 }
 
 #[test]
+fn a_long_temporary_folder_is_no_hindrance_to_ssh() {
+    let world = World::released("archive");
+    let sshd = Sshd::start(&world.path("sshd"));
+    let dist_git = sshd.url(world.package.dist_git.folder());
+    // The path of a socket has room for about a hundred bytes.
+    let long = world.path(&"temporary-".repeat(12));
+    std::fs::create_dir(&long).unwrap();
+    let mut arguments = world.sync_arguments();
+    arguments[2] = &dist_git;
+    let path = format!("{}:{}", sshd.bin().display(), std::env::var("PATH").unwrap());
+    let environment = [("PATH", path.as_str()), ("TMPDIR", long.to_str().unwrap())];
+    world.run_in(&arguments, &environment).landed("1.0-1");
+    assert_eq!(std::fs::read_dir(&long).unwrap().count(), 0, "nothing is left behind");
+}
+
+#[test]
 fn an_ssh_server_that_does_not_let_us_in_is_a_failure() {
     let world = World::released("archive");
     let sshd = Sshd::start(&world.path("sshd"));
@@ -104,4 +120,30 @@ fn addresses_that_run_programs_are_refused() {
         assert_eq!(run.exit, Some(2), "{address}: {run:#?}");
     }
     assert!(!world.path("gone").exists());
+}
+
+#[test]
+fn credentials_in_an_address_are_shown_nowhere() {
+    let mut world = World::empty();
+    let server = Https::start(&world.path("https"), &world.path(""));
+    let secret = |path: &str| server.url(path).replace("https://", "https://tester:hunter2@");
+    let certificate = server.certificate().display().to_string();
+    let sync = |world: &World, dist_git: &str| {
+        let mut arguments = world.sync_arguments();
+        arguments[2] = dist_git;
+        world.run_in(&arguments, &[("GIT_SSL_CAINFO", &certificate)])
+    };
+    world_with_source(&mut world, &secret("source/hello.git"));
+    let in_config = sync(&world, &secret("dist-git/hello.git"));
+    world_with_source(&mut world, &server.url("source/hello.git"));
+    let landed = sync(&world, &secret("dist-git/hello.git"));
+    let missing = sync(&world, &secret("dist-git/nobody.git"));
+    let away = sync(&world, "https://tester:hunter2@127.0.0.1:1/hello.git");
+    let runs = [in_config, landed, missing, away];
+    assert_eq!(runs.each_ref().map(|run| run.exit), [Some(2), Some(0), Some(3), Some(75)]);
+    for run in runs {
+        assert!(!format!("{run:?}").contains("hunter2"), "{run:#?}");
+    }
+    let message = world.dist_git(&["log", "-1", "--format=%B", "f44"]);
+    assert!(message.contains("Source-git-repository: https://127.0.0.1:"), "{message}");
 }

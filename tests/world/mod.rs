@@ -3,6 +3,7 @@
 mod files;
 pub mod https;
 pub mod lookaside;
+mod rpm;
 mod run;
 pub mod sshd;
 
@@ -12,6 +13,7 @@ use std::time::{Duration, SystemTime};
 
 pub use files::{files_below, hermetic, output_of, succeed};
 pub use lockkeeper::demo::{Kind, NewCommit, Package, Person, Project};
+pub use lockkeeper::git::EntryMode;
 pub use lockkeeper::names::ObjectId;
 pub use run::Run;
 
@@ -70,7 +72,12 @@ impl World {
 
     /// Makes a world whose bot has a key of this kind.
     pub fn with_bot(kind: Kind) -> World {
-        let folder = tempfile::Builder::new().prefix("lk-story-").tempdir().expect("a folder");
+        World::in_folder("lk-story-", kind)
+    }
+
+    /// Makes a world in a folder whose name begins so.
+    pub fn in_folder(prefix: &str, kind: Kind) -> World {
+        let folder = tempfile::Builder::new().prefix(prefix).tempdir().expect("a folder");
         let born = moment(START - 60 * 24 * 3600);
         let person = |name, kind| Person::new(name, kind, born).expect("keys can be made");
         let bot = person("Lockkeeper Bot", kind);
