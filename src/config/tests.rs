@@ -373,7 +373,6 @@ fn other_groups_can_make_the_version() {
 fn what_this_version_lacks_is_said_in_one_refusal() {
     let cases = [
         "population: {container: registry.example/ns/image:1}",
-        "population: {mechanism: upstream-tarball}",
         "spec: {command: [./genspec]}",
         "delivery: pull-request",
         "build: {system: koji}",

@@ -60,7 +60,7 @@ fn the_examples_that_this_version_supports_are_the_ones_that_say_so() {
         ("minimal.yaml", true),
         ("full.yaml", true),
         ("ssh-keys.yaml", true),
-        ("upstream-tarball.yaml", false),
+        ("upstream-tarball.yaml", true),
         ("container.yaml", false),
     ] {
         assert_eq!(valid(&example(name)).unsupported().is_none(), supported, "{name}");
