@@ -117,15 +117,6 @@ impl Proof {
             "ignored": listed(&self.ignored),
         })
     }
-
-    /// Tells whether every file of the tag is another one in the archive, or missing there.
-    ///
-    /// # Errors
-    /// Fails where the tag's tree cannot be read.
-    fn shares_nothing(&self, objects: &Objects, tag_tree: &ObjectId) -> Result<bool> {
-        let differing = self.at_tag.only_in_tag + self.at_tag.changed;
-        Ok(differing > 0 && objects.files(tag_tree)?.len() <= differing)
-    }
 }
 
 /// A draft that came of a verified tip, and holds the evidence. Only [`populate`] makes one.

@@ -4,8 +4,10 @@
 //! difference between it and its tag is measured, and what it comes to with the patches is proved.
 
 use super::{Base, Content, Ingredients};
+use crate::git::{Kind, Objects};
 use crate::names::FileName;
 use crate::outcome::{Problem, Refusal, Result, printable};
+use crate::populate::identity::compare;
 use crate::populate::upstream::obtain::ReleaseTarball;
 use crate::populate::upstream::pin::Pinning;
 use crate::populate::upstream::tarball::{self, Imported};
@@ -33,9 +35,7 @@ pub(super) fn make(of: Ingredients<'_>) -> Result<Content> {
         top: &top,
     };
     let proved = of.prove(&base, &series, &mut proof)?;
-    if proof.shares_nothing(&objects, &tag_commit.tree)? {
-        return Err(unrelated(release, of).into());
-    }
+    must_share_files(&base, &proof, of)?;
     notes.extend(imported.notes);
     notes.extend(proof.at_tag.words(&release.file));
     notes.extend(proved.notes);
@@ -85,11 +85,21 @@ fn top(release: &ReleaseTarball, imported: &Imported) -> Result<FileName, Refusa
     ))
 }
 
-fn unrelated(release: &ReleaseTarball, of: Ingredients<'_>) -> Refusal {
+/// Refuses a tarball in which every file of the tag is another one, or missing: then there is nothing that a
+/// measured difference could be subtracted from.
+fn must_share_files(base: &Base<'_>, proof: &Proof, of: Ingredients<'_>) -> Result<()> {
+    let differing = proof.at_tag.only_in_tag + proof.at_tag.changed;
+    let empty = Objects::hash(Kind::Tree, b"")?;
+    let rules = of.rules();
+    let except: Vec<_> = rules.packaging.into_iter().chain(rules.spec).collect();
+    if differing == 0 || compare(base.objects, empty, base.tag_tree, &except)?.len() > differing {
+        return Ok(());
+    }
     let tag = &of.order.release.tag.name;
-    let words = format!("no file of the tag {tag} is in {} with the same content", release.file);
-    Refusal::new("upstream-unrelated", words)
+    let words = format!("no file of the tag {tag} is in {} with the same content", base.file);
+    Err(Refusal::new("upstream-unrelated", words)
         .hint("see whether it is the right file: correct Source0 or population.upstream.url")
+        .into())
 }
 
 /// The tarball, and its signature where the spec lists it as a source of its own.
