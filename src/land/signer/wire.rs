@@ -31,6 +31,7 @@ pub(super) const SIGNER_CODES: &[&str] = &[
     "signer-peer-refused",
     "signer-limit",
     "bot-key-unusable",
+    "ssh-agent",
     "target-mismatch",
     "target-repeated",
     "target-missing",
