@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::print;
 use super::secret::{PassphraseFlags, agent_key, exposed};
-use super::world::{bot_certs_of, read};
+use super::world::{bot_certs_of, read, working_folder};
 use crate::bot_key::BotKey;
 use crate::land::Signer;
 use crate::land::signer::process::{Doorway, SignerProcess, SignerSocket, SocketMode};
@@ -101,7 +101,7 @@ fn process(arguments: &Arguments) -> Result<SignerProcess> {
     };
     let process = SignerProcess::new(signer, certificates, doorway, SystemTime::now)?;
     match &arguments.dist_git {
-        Some(address) => process.asking(address),
+        Some(address) => process.asking(address, &working_folder()?),
         None => Ok(process),
     }
 }

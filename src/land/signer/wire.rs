@@ -25,6 +25,7 @@ pub(super) const SIGNER_CODES: &[&str] = &[
     "signer-refused",
     "signer-evidence-missing",
     "signer-parent-stale",
+    "signer-dist-git-slow",
     "signer-request-malformed",
     "signer-request-too-large",
     "signer-request-slow",
