@@ -19,6 +19,8 @@ pub enum BotKey {
     OpenPgp(openpgp::SecretKey),
     /// An SSH key.
     Ssh(ssh::SecretKey),
+    /// An SSH key that an agent holds.
+    SshAgent(ssh::AgentKey),
 }
 
 /// Text that must not be shown: a secret key on its way to a file.
@@ -95,6 +97,7 @@ impl BotKey {
         match self {
             BotKey::OpenPgp(key) => key.sign(payload, now),
             BotKey::Ssh(key) => key.sign(payload),
+            BotKey::SshAgent(key) => key.sign(payload),
         }
     }
 
@@ -103,17 +106,22 @@ impl BotKey {
         match self {
             BotKey::OpenPgp(key) => key.certificate(),
             BotKey::Ssh(key) => key.public_line(),
+            BotKey::SshAgent(key) => key.public_line(),
         }
     }
 
     /// Returns the secret key as it goes into a file, locked where a passphrase is given.
     ///
     /// # Errors
-    /// Fails where the cryptographic backend does.
+    /// Fails where the cryptographic backend does, and for a key in an agent.
     pub fn export(&self, passphrase: Option<&str>) -> Result<SecretText, Problem> {
         match self {
             BotKey::OpenPgp(key) => key.export(passphrase),
             BotKey::Ssh(key) => key.export(passphrase),
+            BotKey::SshAgent(_) => Err(Problem::permanent(
+                "bot-key-in-agent",
+                "the bot's key is in an SSH agent, which gives no secret away",
+            )),
         }
         .map(SecretText)
     }
@@ -122,7 +130,7 @@ impl BotKey {
     pub fn identity(&self) -> Option<(String, String)> {
         match self {
             BotKey::OpenPgp(key) => key.identity(),
-            BotKey::Ssh(_) => None,
+            BotKey::Ssh(_) | BotKey::SshAgent(_) => None,
         }
     }
 
@@ -134,6 +142,9 @@ impl BotKey {
                 Signer::OpenPgp { listed: primary.clone(), key: primary.clone(), primary }
             }
             BotKey::Ssh(key) => Signer::Ssh { fingerprint: key.fingerprint(), authority: None },
+            BotKey::SshAgent(key) => {
+                Signer::Ssh { fingerprint: key.fingerprint(), authority: None }
+            }
         }
     }
 }

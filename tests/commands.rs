@@ -184,6 +184,38 @@ fn a_key_that_will_not_do_is_refused_and_an_open_one_is_warned_about() {
 }
 
 #[test]
+fn a_key_that_is_about_to_end_is_warned_about_and_one_that_ended_cannot_sign() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let home = folder.join("gnupg");
+    std::fs::create_dir(&home).unwrap();
+    std::fs::set_permissions(&home, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let gpg = |arguments: &[&str]| {
+        let mut gpg = Command::new("gpg");
+        gpg.args(["--batch", "--quiet", "--passphrase", ""]).args(arguments);
+        gpg.env("GNUPGHOME", &home).output().expect("gpg is installed")
+    };
+    let past = ["--faked-system-time", "20200101T000000"];
+    for (who, expiry, more) in [("soon", "10d", &[][..]), ("gone", "1d", &past)] {
+        let mail = format!("{who}@example.org");
+        let make = ["--quick-gen-key", &mail, "ed25519", "sign", expiry];
+        let made = gpg(&[more, &make].concat());
+        assert!(made.status.success(), "{}", stderr(&made));
+        let secret = gpg(&["--armor", "--export-secret-keys", &mail]).stdout;
+        std::fs::write(folder.join(who), secret).unwrap();
+        std::fs::set_permissions(folder.join(who), std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let mut stop = Command::new("gpgconf");
+    let _ = stop.args(["--kill", "gpg-agent"]).env("GNUPGHOME", &home).status();
+    let soon = json_of(folder, &["key", "check", "soon"], 0);
+    assert_eq!(soon["warnings"].as_array().unwrap().len(), 1, "{soon}");
+    let gone = run(folder, &["key", "check", "gone"]);
+    assert_eq!(gone.status.code(), Some(1), "{}", stderr(&gone));
+    assert!(stderr(&gone).contains("bot-key-unusable"));
+    assert_eq!(json_of(folder, &["key", "show", "gone"], 0)["reason"]["code"], "key-expired");
+}
+
+#[test]
 fn keys_says_who_may_sign_and_a_change_of_keys_is_named_in_reports() {
     let mut world = World::new();
     let branch = ["--dist-git", "dist-git/hello.git", "--branch", "f44"];

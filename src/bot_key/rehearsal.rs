@@ -47,8 +47,8 @@ impl BotKey {
             BotKey::OpenPgp(key) => {
                 Ok(ListedKey::OpenPgp { fingerprint: key.fingerprint(), certificate: None })
             }
-            BotKey::Ssh(key) => {
-                let signer = AllowedSigner::parse(&key.public_line(), &[]);
+            BotKey::Ssh(_) | BotKey::SshAgent(_) => {
+                let signer = AllowedSigner::parse(&self.public(), &[]);
                 signer.map(ListedKey::Ssh).map_err(|words| {
                     Refusal::config("bot-key-unsupported", format!("the bot's key: {words}"))
                 })

@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::world::read;
+use crate::bot_key::BotKey;
 use crate::outcome::{Problem, Refusal, Result};
+use crate::ssh::AgentKey;
 
 /// The variable in which systemd names the folder of a service's credentials.
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
@@ -63,6 +65,16 @@ fn credential_path(name: &str) -> Result<PathBuf, Refusal> {
         None => Err(Refusal::config("no-credentials", format!("{CREDENTIALS} is not set"))
             .hint("start it as a systemd service with LoadCredential=, or name a file instead")),
     }
+}
+
+/// Names a key in the SSH agent that `SSH_AUTH_SOCK` points to, by its public line.
+pub fn agent_key(line: &str) -> Result<BotKey> {
+    let socket = std::env::var_os("SSH_AUTH_SOCK").filter(|socket| !socket.is_empty());
+    let socket = socket.ok_or_else(|| {
+        Refusal::config("no-ssh-agent", "SSH_AUTH_SOCK is not set")
+            .hint("start an agent and add the key with ssh-add, or give --key")
+    })?;
+    Ok(BotKey::SshAgent(AgentKey::new(Path::new(&socket), line)?))
 }
 
 /// Says who besides the owner can get at a file, where somebody can.

@@ -8,8 +8,8 @@ use clap::{Args, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::print;
-use super::secret::{PassphraseFlags, exposed};
-use super::world::{bot_certs_of, read};
+use super::secret::{PassphraseFlags, agent_key, exposed};
+use super::world::{bot_certs_of, read, working_folder};
 use crate::bot_key::BotKey;
 use crate::land::Signer;
 use crate::land::signer::process::{Doorway, SignerProcess, SignerSocket, SocketMode};
@@ -29,8 +29,11 @@ pub struct Arguments {
     #[arg(long, value_name = "UID")]
     allow_uid: Vec<u32>,
     /// The bot's secret key, which nobody but this user may be able to read.
-    #[arg(long, value_name = "FILE")]
-    key: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "key_agent")]
+    key: Option<PathBuf>,
+    /// The public line of an SSH key that the agent at $SSH_AUTH_SOCK holds instead.
+    #[arg(long, value_name = "TYPE KEY", conflicts_with = "key")]
+    key_agent: Option<String>,
     #[command(flatten)]
     passphrase: PassphraseFlags,
     /// A public key of an earlier key of the bot's; may be repeated.
@@ -81,12 +84,7 @@ async fn serve(arguments: &Arguments) -> Result<()> {
 }
 
 fn process(arguments: &Arguments) -> Result<SignerProcess> {
-    if let Some(words) = exposed(&arguments.key) {
-        return Err(Refusal::config("bot-key-exposed", words)
-            .hint("let the key be readable by the signer's own user alone")
-            .into());
-    }
-    let key = BotKey::load(&read(&arguments.key)?, arguments.passphrase.read()?.as_deref())?;
+    let key = key(arguments)?;
     let mut certificates = vec![key.public()];
     for path in &arguments.bot_cert {
         certificates.push(String::from_utf8_lossy(&read(path)?).into_owned());
@@ -103,8 +101,25 @@ fn process(arguments: &Arguments) -> Result<SignerProcess> {
     };
     let process = SignerProcess::new(signer, certificates, doorway, SystemTime::now)?;
     match &arguments.dist_git {
-        Some(address) => process.asking(address),
+        Some(address) => process.asking(address, &working_folder()?),
         None => Ok(process),
+    }
+}
+
+/// Reads the key, which nobody else may be able to read; or names the one in the agent.
+fn key(arguments: &Arguments) -> Result<BotKey> {
+    let file = match (&arguments.key, &arguments.key_agent) {
+        (Some(file), _) => file,
+        (None, line) => return agent_key(line.as_deref().unwrap_or_default()),
+    };
+    match exposed(file) {
+        Some(words) => Err(Refusal::config("bot-key-exposed", words)
+            .hint("let the key be readable by the signer's own user alone")
+            .into()),
+        None => {
+            let passphrase = arguments.passphrase.read()?;
+            Ok(BotKey::load(&read(file)?, passphrase.as_deref())?)
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use clap::Args;
 
-use super::secret::passphrase;
+use super::secret::{agent_key, passphrase};
 use crate::bot_certs::BotCerts;
 use crate::bot_key::BotKey;
 use crate::config::TagTrust;
@@ -109,7 +109,7 @@ impl ContentFlags {
 #[derive(Debug, Args)]
 pub struct KeyFlags {
     /// The bot's secret key: OpenPGP, or OpenSSH's private key format.
-    #[arg(long, value_name = "FILE", required_unless_present = "signer")]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["signer", "key_agent"])]
     pub key: Option<PathBuf>,
     /// A file that holds the key's passphrase.
     #[arg(long, value_name = "FILE", requires = "key")]
@@ -117,8 +117,11 @@ pub struct KeyFlags {
     /// A systemd credential that holds the key's passphrase ($CREDENTIALS_DIRECTORY/NAME).
     #[arg(long, value_name = "NAME", requires = "key", conflicts_with = "key_passphrase_file")]
     pub key_passphrase_credential: Option<String>,
+    /// The public line of an SSH key that the agent at $SSH_AUTH_SOCK holds instead.
+    #[arg(long, value_name = "TYPE KEY", conflicts_with = "key")]
+    pub key_agent: Option<String>,
     /// The socket of a `lockkeeper signer` that holds the key instead.
-    #[arg(long, value_name = "SOCKET", conflicts_with = "key")]
+    #[arg(long, value_name = "SOCKET", conflicts_with_all = ["key", "key_agent"])]
     pub signer: Option<PathBuf>,
     /// The bot's name as committer; by default that of an OpenPGP key.
     #[arg(long, value_name = "NAME")]
@@ -173,15 +176,16 @@ impl TargetFlags {
 impl KeyFlags {
     /// Reads the key, or asks the signer who it is.
     pub fn load(&self) -> Result<Hand> {
-        let file = match (&self.signer, &self.key) {
-            (Some(socket), _) => return Ok(Hand::Signer(SignerClient::connect(socket)?)),
-            (None, Some(file)) => file,
-            (None, None) => {
-                return Err(Refusal::config("bad-argument", "there is no key to sign with")
-                    .hint("give --key, or --signer")
-                    .into());
-            }
-        };
+        if let Some(socket) = &self.signer {
+            return Ok(Hand::Signer(SignerClient::connect(socket)?));
+        }
+        if let Some(line) = &self.key_agent {
+            return Ok(Hand::Key(agent_key(line)?));
+        }
+        let file = self.key.as_ref().ok_or_else(|| {
+            Refusal::config("bad-argument", "there is no key to sign with")
+                .hint("give --key, --key-agent or --signer")
+        })?;
         let (file_of, credential) = (&self.key_passphrase_file, &self.key_passphrase_credential);
         let passphrase = passphrase(file_of.as_deref(), credential.as_deref())?;
         Ok(Hand::Key(BotKey::load(&read(file)?, passphrase.as_deref())?))

@@ -55,7 +55,9 @@ impl Person {
     pub fn listed(&self) -> String {
         match &self.key {
             BotKey::OpenPgp(key) => format!("{{openpgp: {}}}", key.fingerprint()),
-            BotKey::Ssh(_) => format!("{{ssh: \"{}\"}}", self.key.public().trim()),
+            BotKey::Ssh(_) | BotKey::SshAgent(_) => {
+                format!("{{ssh: \"{}\"}}", self.key.public().trim())
+            }
         }
     }
 

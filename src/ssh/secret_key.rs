@@ -101,7 +101,7 @@ fn passphrase_wrong() -> Refusal {
         .hint("give the key's own passphrase; a line break at its end does not belong to it")
 }
 
-fn unsupported(algorithm: &Algorithm) -> Refusal {
+pub(super) fn unsupported(algorithm: &Algorithm) -> Refusal {
     let words = format!("the bot's key is of type {algorithm}, which it cannot sign with");
     Refusal::config("bot-key-unsupported", words)
         .hint("make an Ed25519 key: ssh-keygen -t ed25519, or `lockkeeper key generate`")

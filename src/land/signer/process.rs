@@ -20,6 +20,7 @@
 //! What it never can vouch for: the tree (what the bot made of the source), the history below the source tip, and the
 //! release tag. Tree identity, the history rule and replay answer for these.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -43,6 +44,9 @@ const AT_ONCE: usize = 4;
 /// How long requests that are being answered are waited for when the process is told to stop.
 const DRAIN: Duration = Duration::from_secs(10);
 
+/// How long dist-git may take to name a branch's tip.
+const DIST_GIT_PATIENCE: Duration = Duration::from_secs(60);
+
 /// A signer behind a socket.
 pub struct SignerProcess {
     signer: Signer,
@@ -52,7 +56,7 @@ pub struct SignerProcess {
     clock: fn() -> SystemTime,
     /// An empty repository: carried objects live in memory above it.
     store: Store,
-    folder: tempfile::TempDir,
+    _folder: tempfile::TempDir,
 }
 
 /// Who may ask, and how long a request may take to come in.
@@ -73,6 +77,8 @@ impl Default for Doorway {
 /// Where the signer looks for itself what a branch's tip is.
 struct DistGit {
     address: String,
+    /// What a relative address begins at.
+    base: PathBuf,
     transport: Transport,
 }
 
@@ -94,21 +100,23 @@ impl SignerProcess {
             })?;
         let store = Store::init_bare(&folder.path().join("empty.git"))?;
         let who = Who { certificates, identity: signer.identity() };
-        Ok(SignerProcess { signer, who, doorway, dist_git: None, clock, store, folder })
+        Ok(SignerProcess { signer, who, doorway, dist_git: None, clock, store, _folder: folder })
     }
 
-    /// Has the signer ask dist-git for the tip of each branch; `{name}` in the address stands for the package.
+    /// Has the signer ask dist-git for the tip of each branch; `{name}` in the address stands for the package, and a
+    /// relative path begins at `base`.
     ///
     /// # Errors
     /// Refuses (exit code 2) an address without `{name}`.
-    pub fn asking(self, address: &str) -> Result<SignerProcess> {
+    pub fn asking(self, address: &str, base: &Path) -> Result<SignerProcess> {
         if !address.contains("{name}") {
             let words = format!("{address:?} does not say where the package's name stands");
             return Err(Refusal::config("bad-argument", words)
                 .hint("write {name} in its place, such as https://dist-git.example/rpms/{name}.git")
                 .into());
         }
-        let dist_git = DistGit { address: address.to_owned(), transport: Transport::new()? };
+        let (address, base) = (address.to_owned(), base.to_owned());
+        let dist_git = DistGit { address, base, transport: Transport::new()? };
         Ok(SignerProcess { dist_git: Some(dist_git), ..self })
     }
 
@@ -217,11 +225,13 @@ impl SignerProcess {
     async fn check_tip(&self, target: &DistGitTarget, parent: &ObjectId) -> Result<()> {
         let Some(dist_git) = &self.dist_git else { return Ok(()) };
         let address = dist_git.address.replace("{name}", target.package.as_str());
-        let address = RepositoryAddress::from_argument(&address, self.folder.path())
+        let address = RepositoryAddress::from_argument(&address, &dist_git.base)
             .map_err(|error| Refusal::config("bad-argument", error.to_string()))?;
         let reference = target.branch.reference();
         let git_dir = self.store.git_dir();
-        match dist_git.transport.reference(&git_dir, &address, &reference).await? {
+        let asked = dist_git.transport.reference(&git_dir, &address, &reference);
+        let tip = tokio::time::timeout(DIST_GIT_PATIENCE, asked).await;
+        match tip.map_err(|_| dist_git_slow(&address))?? {
             Some(tip) if tip == *parent => Ok(()),
             Some(tip) => Err(stale(target, parent, &format!("dist-git has {tip}")).into()),
             None => Err(stale(target, parent, "dist-git has no such branch").into()),
@@ -280,6 +290,12 @@ fn malformed_name(error: &crate::names::NameError) -> Refusal {
 fn slow(patience: Duration) -> Problem {
     let words = format!("the request did not come in within {} s", patience.as_secs_f32());
     Problem::temporary("signer-request-slow", words)
+}
+
+fn dist_git_slow(address: &RepositoryAddress) -> Problem {
+    let seconds = DIST_GIT_PATIENCE.as_secs();
+    let words = format!("{address} did not name the branch's tip within {seconds} s");
+    Problem::temporary("signer-dist-git-slow", words)
 }
 
 fn stale(target: &DistGitTarget, parent: &ObjectId, found: &str) -> Refusal {

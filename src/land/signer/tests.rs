@@ -441,8 +441,8 @@ fn no_more_than_the_limit_is_signed() {
 #[test]
 fn a_parent_that_dist_git_does_not_have_at_its_tip_is_refused_where_it_can_be_asked() {
     let mut world = World::new(KeyKind::Ssh);
-    let address = format!("{}/dist-git/{{name}}.git", world.folder.path().display());
-    let process = world.process(Doorway::default()).asking(&address).unwrap();
+    let address = "dist-git/{name}.git";
+    let process = world.process(Doorway::default()).asking(address, world.folder.path()).unwrap();
     let running = Running::start(process, &world.socket());
     let client = running.client();
     assert!(world.ask(&client, &world.claim()).is_ok());
@@ -460,7 +460,8 @@ fn a_parent_that_dist_git_does_not_have_at_its_tip_is_refused_where_it_can_be_as
     claim.publication.signer = world.mallory.key().signer_id().to_string();
     assert_eq!(world.ask(&client, &claim), Err("signer-parent-stale"));
     assert!(world.ask(&world.signer(), &claim).is_ok(), "nobody else can tell");
-    let refused = world.process(Doorway::default()).asking("https://dist-git.example/x.git");
+    let refused =
+        world.process(Doorway::default()).asking("https://dist-git.example/x.git", Path::new("/"));
     assert!(refused.is_err());
 }
 
