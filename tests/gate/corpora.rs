@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use proptest::prelude::*;
+
 #[path = "../../fuzz/entries.rs"]
 mod entries;
 
@@ -68,5 +70,76 @@ fn the_signed_seeds_open_the_gate_so_that_their_neighbours_are_worth_trying() {
     for name in ["openpgp", "ssh"] {
         let raw = std::fs::read(fuzz("corpus/verdict").join(name)).expect("readable");
         assert!(entries::accepts(&raw), "{name}");
+    }
+}
+
+/// A small change of an input.
+#[derive(Debug, Clone)]
+enum Change {
+    Flip { at: prop::sample::Index, by: u8 },
+    Remove { at: prop::sample::Index, count: usize },
+    Repeat { at: prop::sample::Index, count: usize },
+    Insert { at: prop::sample::Index, bytes: Vec<u8> },
+}
+
+impl Change {
+    fn make(&self, input: &mut Vec<u8>) {
+        let place = |at: &prop::sample::Index| at.index(input.len() + 1);
+        let run = |start: usize, count: usize| start..input.len().min(start + count);
+        match self {
+            Change::Flip { at, by } if !input.is_empty() => {
+                let at = at.index(input.len());
+                input[at] ^= by;
+            }
+            Change::Flip { .. } => {}
+            Change::Remove { at, count } => drop(input.drain(run(place(at), *count))),
+            Change::Repeat { at, count } => {
+                let at = place(at);
+                let again = input[run(at, *count)].to_vec();
+                input.splice(at..at, again);
+            }
+            Change::Insert { at, bytes } => {
+                let at = place(at);
+                input.splice(at..at, bytes.iter().copied());
+            }
+        }
+    }
+}
+
+fn changes() -> impl Strategy<Value = Vec<Change>> {
+    let at = any::<prop::sample::Index>;
+    let words = prop::sample::select(vec![
+        "%", "\n\n", "{", "}", "%{", "%if 0\n", "%endif\n", "\0", ": ", "\"", "-", "gpgsig ", " ",
+        "&a ", "*a",
+    ]);
+    let bytes = prop_oneof![
+        prop::collection::vec(any::<u8>(), 1..6),
+        words.prop_map(|word| word.as_bytes().to_vec()),
+    ];
+    let change = prop_oneof![
+        (at(), 1..=255u8).prop_map(|(at, by)| Change::Flip { at, by }),
+        (at(), 1..40usize).prop_map(|(at, count)| Change::Remove { at, count }),
+        (at(), 1..40usize).prop_map(|(at, count)| Change::Repeat { at, count }),
+        (at(), bytes).prop_map(|(at, bytes)| Change::Insert { at, bytes }),
+    ];
+    prop::collection::vec(change, 1..6)
+}
+
+/// The inputs of one target.
+fn corpus(target: &str) -> Vec<Vec<u8>> {
+    let folder = fuzz("corpus").join(target);
+    let read = |name: &String| std::fs::read(folder.join(name)).expect("readable");
+    names(&folder).iter().map(read).collect()
+}
+
+proptest! {
+    #[test]
+    fn what_is_near_the_corpora_holds_too(which in any::<prop::sample::Index>(), changes in changes()) {
+        for (target, entry) in TARGETS {
+            let corpus = corpus(target);
+            let mut input = corpus[which.index(corpus.len())].clone();
+            changes.iter().for_each(|change| change.make(&mut input));
+            entry(&input);
+        }
     }
 }
