@@ -177,7 +177,8 @@ pub fn spec(bytes: &[u8]) {
     let Ok(edited) = spec.edit(&edits) else { return };
     let again = SpecFile::parse(edited.bytes.clone(), &context);
     assert_eq!(again.version().expect("it was edited"), "2.5".parse().expect("a version"));
-    assert_eq!(again.edit(&edits).expect("it was edited").bytes, edited.bytes);
+    let again = again.edit(&edits).expect("it was edited").bytes;
+    assert_eq!(String::from_utf8_lossy(&again), String::from_utf8_lossy(&edited.bytes));
 }
 
 /// A released tarball: a tree, or a refusal.
