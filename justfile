@@ -28,3 +28,30 @@ docs:
 # Measures, with the optimised build.
 bench *arguments:
     cargo bench --locked {{arguments}}
+
+# Does what takes a night: fuzzing, mutants, many cases of each property, all benchmarks. docs/testing.md says more.
+nightly minutes='20': (fuzz minutes) mutants properties benches
+
+# Gives each fuzz target some minutes; what breaks one lies in fuzz/artifacts.
+fuzz minutes='2':
+    for target in $(cargo fuzz list); do \
+        RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none "$target" -- -max_total_time=$(({{minutes}} * 60)) -timeout=10 -rss_limit_mb=2048 || exit 1; \
+    done
+
+# Changes the gate and the decision, one place after the other, and sees that a test notices.
+mutants *arguments:
+    cargo mutants --file 'src/gate/*.rs' --file 'src/decide/*.rs' --timeout 300 {{arguments}}
+
+# Runs the tests again and again: each time the property tests draw new cases.
+properties times='50':
+    cargo test --locked --lib --test gate --no-run
+    for _ in $(seq {{times}}); do cargo test --quiet --locked --lib --test gate || exit 1; done
+
+# Runs every benchmark that needs no tree from elsewhere.
+benches:
+    cargo build --release --locked --example patch_series
+    cargo build --release --locked
+    benches/nothing-to-do.sh
+    cargo bench --locked --bench verify
+    cargo bench --locked --bench landing
+    benches/patches.sh

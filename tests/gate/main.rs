@@ -10,6 +10,7 @@
 
 mod case;
 mod certificate_cases;
+mod corpora;
 mod key_cases;
 mod mint;
 mod object_cases;

@@ -234,8 +234,16 @@ impl SpecFile {
         let level = self.options(step).into_iter().find(|option| option.letter == Some('p'));
         Ok(Some(match level {
             Some(option) => Change::new(option.at, "1"),
-            None => Change::insert(step.arguments.start, " -p1"),
+            None => Change::insert(step.arguments.start, self.option_to_insert(step, "-p1")),
         }))
+    }
+
+    /// Returns an option with a space before it, and one after it where rpm takes the arguments without any, as in
+    /// `%autosetup!x`.
+    fn option_to_insert(&self, step: &Step, option: &str) -> String {
+        let next = self.bytes[step.arguments.clone()].first();
+        let apart = next.is_none_or(u8::is_ascii_whitespace);
+        format!(" {option}{}", if apart { "" } else { " " })
     }
 
     /// Returns lines `%patch -P N -p1` after the last step of `%prep` that unpacks or patches.
