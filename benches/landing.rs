@@ -85,10 +85,7 @@ impl World {
             alice.listed(),
         );
         let tip = package.opt_in(&config, &[&alice])?;
-        let signer_words = match alice.key() {
-            BotKey::OpenPgp(key) => format!("openpgp:{}", key.fingerprint()),
-            BotKey::Ssh(key) => format!("ssh:{}", key.fingerprint()),
-        };
+        let signer_words = alice.key().signer_id().to_string();
         let place = package.dist_git.folder().to_string_lossy().into_owned();
         let config = lockkeeper::config::BranchConfig::parse(config.as_bytes())?;
         Ok(World {
@@ -188,6 +185,7 @@ impl World {
                 }
                 Ok(("ssh", file.display().to_string()))
             }
+            BotKey::SshAgent(_) => Err("the bench makes its keys itself".into()),
         }
     }
 }

@@ -178,11 +178,13 @@ fn policy(person: &Person, now: SystemTime, others: &[String]) -> Outcome<Policy
         BotKey::OpenPgp(key) => {
             ListedKey::OpenPgp { fingerprint: key.fingerprint(), certificate: None }
         }
-        BotKey::Ssh(_) => ListedKey::Ssh(AllowedSigner::parse(public.trim(), &[])?),
+        BotKey::Ssh(_) | BotKey::SshAgent(_) => {
+            ListedKey::Ssh(AllowedSigner::parse(public.trim(), &[])?)
+        }
     };
     let files = others.iter().map(String::as_str).chain(match person.key() {
         BotKey::OpenPgp(_) => Some(public.as_str()),
-        BotKey::Ssh(_) => None,
+        BotKey::Ssh(_) | BotKey::SshAgent(_) => None,
     });
     let (certificates, _) = Certificates::load(files.map(|file| ("keys", file)));
     Ok(Policy::new(&[listed], certificates, now))

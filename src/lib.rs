@@ -36,6 +36,7 @@
 //! - [`signer_id`] names the key that made a good signature.
 //! - [`bot_key`] is the bot's own secret key, OpenPGP or SSH.
 //! - [`bot_certs`] tells by the bot's public keys which dist-git commits are its own.
+//! - [`progress`] says what a run is doing, to whoever watches.
 //! - [`digest`] computes and compares the hashes that `sources` and the lookaside cache know.
 //! - `words` writes dates for people.
 //!

@@ -2,8 +2,8 @@
 
 use std::time::SystemTime;
 
-use super::BotKey;
-use crate::bot_certs::BotCerts;
+use super::BotCerts;
+use crate::bot_key::BotKey;
 use crate::config::ListedKey;
 use crate::gate::{Accepted, Policy, judge_commit};
 use crate::git::commit::with_signature;
