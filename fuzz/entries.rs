@@ -16,7 +16,7 @@ use lockkeeper::git::{self, EntryMode, Kind, Objects, Store, TreeEntry};
 use lockkeeper::names::ObjectId;
 use lockkeeper::openpgp::Certificates;
 use lockkeeper::populate::apply;
-use lockkeeper::populate::sources::SourcesFile;
+use lockkeeper::sources::SourcesFile;
 use lockkeeper::populate::upstream::tarball::{self, Limits};
 use lockkeeper::publication::Publication;
 use lockkeeper::spec::{Context, Edits, ReleaseEdit, SpecFile};
