@@ -17,8 +17,7 @@ const TRANSFER_LIMIT: Duration = Duration::from_secs(60 * 60);
 ///
 /// A new ssh connection costs about 200 ms, most of a small sync; so the second one uses the first.
 pub struct Transport {
-    // Where no socket can be made, each transfer connects for itself.
-    sockets: Option<tempfile::TempDir>,
+    sockets: tempfile::TempDir,
 }
 
 /// What a push came to.
@@ -36,14 +35,10 @@ impl Transport {
     /// # Errors
     /// Fails where no temporary folder can be made.
     pub fn new() -> Result<Transport> {
-        let make = |place: &Path| tempfile::Builder::new().prefix("lk-").tempdir_in(place);
-        let usual = make(&tempfile::env::temp_dir()).map_err(|error| {
+        let sockets = folder_for_sockets().map_err(|error| {
             Problem::permanent("no-temporary-folder", "cannot make a temporary folder")
                 .because(error)
         })?;
-        let fits = |folder: &tempfile::TempDir| fits_socket(folder.path());
-        let sockets = Some(usual).filter(fits);
-        let sockets = sockets.or_else(|| make(Path::new("/tmp")).ok().filter(fits));
         Ok(Transport { sockets })
     }
 
@@ -120,12 +115,11 @@ impl Transport {
     }
 
     fn git(&self, folder: &Path) -> Invocation {
-        let sharing = self.sockets.as_ref().map_or(String::new(), |sockets| {
-            let control = sockets.path().join("%C");
-            let control = control.display();
-            format!(" -o ControlMaster=auto -o ControlPersist=20 -o ControlPath={control}")
-        });
-        let ssh = format!("ssh -o BatchMode=yes{sharing}");
+        let control = self.sockets.path().join("%C");
+        let ssh = format!(
+            "ssh -o BatchMode=yes -o ControlMaster=auto -o ControlPersist=20 -o ControlPath={}",
+            control.display()
+        );
         let ssh = std::env::var("GIT_SSH_COMMAND").unwrap_or(ssh);
         Invocation::new("git")
             .limit(TRANSFER_LIMIT)
@@ -156,6 +150,16 @@ impl Transport {
 /// The longest path of a folder for sockets: of the 107 bytes of a socket's path ssh takes a slash, 40 for the
 /// connection's hash and 17 for a name that it uses at first.
 const LONGEST_SOCKET_FOLDER: usize = 107 - 1 - 40 - 17;
+
+/// Makes a temporary folder in the usual place, or in `/tmp` where ssh could make no socket in that.
+fn folder_for_sockets() -> std::io::Result<tempfile::TempDir> {
+    let make = |place: &Path| tempfile::Builder::new().prefix("lk-").tempdir_in(place);
+    let usual = make(&tempfile::env::temp_dir())?;
+    match fits_socket(usual.path()) {
+        true => Ok(usual),
+        false => Ok(make(Path::new("/tmp")).unwrap_or(usual)),
+    }
+}
 
 /// Tells whether ssh can make its sockets in a folder: a short path that neither the shell which git calls, nor
 /// ssh, reads as anything but itself.
