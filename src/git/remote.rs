@@ -23,8 +23,6 @@ const TRANSFER_LIMIT: Duration = Duration::from_secs(60 * 60);
 /// A new ssh connection costs about 200 ms, most of a small sync; so the second one uses the first.
 pub struct Transport {
     folder: tempfile::TempDir,
-    // Where the folder's path is too long for a socket, another one; where that fails, each transfer connects anew.
-    short_folder: Option<tempfile::TempDir>,
 }
 
 /// What a push came to.
@@ -42,16 +40,11 @@ impl Transport {
     /// # Errors
     /// Fails where no temporary folder can be made.
     pub fn new() -> Result<Transport> {
-        let make = |place: &Path| tempfile::Builder::new().prefix("lk-").tempdir_in(place);
-        let folder = make(&tempfile::env::temp_dir()).map_err(|error| {
+        let folder = folder_for_sockets().map_err(|error| {
             Problem::permanent("no-temporary-folder", "cannot make a temporary folder")
                 .because(error)
         })?;
-        let short_folder = match fits_socket(folder.path()) {
-            true => None,
-            false => make(Path::new("/tmp")).ok(),
-        };
-        Ok(Transport { folder, short_folder })
+        Ok(Transport { folder })
     }
 
     /// Fetches `refspecs` from `address` into the bare repository at `folder`.
@@ -127,14 +120,11 @@ impl Transport {
     }
 
     fn git(&self, folder: &Path, address: &RepositoryAddress) -> Result<Invocation> {
-        let sockets = [Some(&self.folder), self.short_folder.as_ref()].into_iter().flatten();
-        let sockets = sockets.map(tempfile::TempDir::path).find(|folder| fits_socket(folder));
-        let sharing = sockets.map_or(String::new(), |sockets| {
-            let control = sockets.join("%C");
-            let control = control.display();
-            format!(" -o ControlMaster=auto -o ControlPersist=20 -o ControlPath={control}")
-        });
-        let ssh = format!("ssh -o BatchMode=yes{sharing}");
+        let control = self.folder.path().join("%C");
+        let ssh = format!(
+            "ssh -o BatchMode=yes -o ControlMaster=auto -o ControlPersist=20 -o ControlPath={}",
+            control.display()
+        );
         let ssh = std::env::var("GIT_SSH_COMMAND").unwrap_or(ssh);
         let git = Invocation::new("git")
             .limit(TRANSFER_LIMIT)
@@ -205,6 +195,16 @@ fn user_configs() -> Vec<PathBuf> {
 /// The longest path of a folder for sockets: of the 107 bytes of a socket's path ssh takes a slash, 40 for the
 /// connection's hash and 17 for a name that it uses at first.
 const LONGEST_SOCKET_FOLDER: usize = 107 - 1 - 40 - 17;
+
+/// Makes a temporary folder in the usual place, or in `/tmp` where ssh could make no socket in that.
+fn folder_for_sockets() -> std::io::Result<tempfile::TempDir> {
+    let make = |place: &Path| tempfile::Builder::new().prefix("lk-").tempdir_in(place);
+    let usual = make(&tempfile::env::temp_dir())?;
+    match fits_socket(usual.path()) {
+        true => Ok(usual),
+        false => Ok(make(Path::new("/tmp")).unwrap_or(usual)),
+    }
+}
 
 /// Tells whether ssh can make its sockets in a folder: a short path that neither the shell which git calls, nor
 /// ssh, reads as anything but itself.

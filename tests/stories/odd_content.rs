@@ -162,3 +162,57 @@ fn a_spec_that_is_no_file_or_no_text_is_refused() {
         assert_eq!(world.state(), before);
     }
 }
+
+#[test]
+fn a_dist_git_with_odd_things_in_the_places_of_known_files_is_refused() {
+    let odd: [(&str, NewCommit<'_>); 6] = [
+        (
+            "config is a folder",
+            NewCommit::new("x").remove("source-git.yaml").put("source-git.yaml/a", "b"),
+        ),
+        (
+            "config is a link",
+            NewCommit::new("x").put_as(EntryMode::Symlink, "source-git.yaml", "/etc/passwd"),
+        ),
+        ("keys is a file", NewCommit::new("x").remove("keys/alice.asc").put("keys", "b")),
+        ("sources is no list", NewCommit::new("x").put("sources", "what is this?\n")),
+        ("sources is a folder", NewCommit::new("x").put("sources/a", "b")),
+        ("spec is a folder", NewCommit::new("x").put("hello.spec/a", "b")),
+    ];
+    for (name, commit) in odd {
+        let mut world = World::released("archive");
+        world.dist_git_commit(commit);
+        let before = world.state();
+        let run = world.sync();
+        assert!(matches!(run.exit, Some(2 | 3)), "{name}: {run:#?}");
+        assert_eq!(run.text("outcome"), "refused", "{name}: {run:#?}");
+        assert!(!run.text("reason.code").is_empty(), "{name}: {run:#?}");
+        assert_eq!(world.state(), before, "{name}");
+    }
+}
+
+#[test]
+fn a_branch_that_opted_out_is_left_alone() {
+    let mut world = World::published("archive");
+    world.dist_git_commit(NewCommit::new("Opt out").remove("source-git.yaml"));
+    world.commit("Go on", "README", "More words.\n");
+    world.sync_changes_nothing(0, "not-for-us", "not-opted-in");
+}
+
+#[test]
+fn what_is_over_the_limit_is_counted_and_marked_where_it_is_unsigned() {
+    let mut world = World::empty();
+    world.opt_in("changelog:\n  limit: 2\n");
+    world.release();
+    let unsigned = NewCommit::new("Sneak in").put("a", "b\n");
+    world.source.commit(unsigned).unwrap();
+    for number in 0..3 {
+        world.commit(&format!("Step {number}"), "README", &format!("{number}\n"));
+    }
+    world.sync().landed("1.0-5");
+    let message = world.dist_git(&["log", "-1", "--format=%B", "f44"]);
+    let items = "\n\n- Step 2\n- Step 1\n- and 2 more changes (unsigned)\n\nFrom-source";
+    assert!(message.contains(items), "{message}");
+    // The package's users are told what changed, not who signed it.
+    assert!(!world.file("hello.spec").contains("(unsigned)"));
+}
