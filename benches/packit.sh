@@ -86,8 +86,10 @@ dist_git() {
     cd "$work"
 }
 
-# What packit's own `init` leaves in source-git, and what our populate takes as packaging.
+# What packit's own `init` leaves in source-git, below the commits that are to become patches: packit takes what
+# is above its own mark for new.
 distro_folder() {
+    git -C "$1" checkout -q --detach v1.0.0
     mkdir "$1/.distro"
     spec >"$1/.distro/demo.spec"
     echo '!*' >"$1/.distro/.gitignore"
@@ -108,6 +110,16 @@ CONFIG
     git -C "$1" commit -q -m "Add the packaging
 
 From-dist-git-commit: $(git -C "$2" rev-parse HEAD)"
+    git -C "$1" rebase -q --onto HEAD v1.0.0 work
+}
+
+# The same without packit's mark: the packaging is the newest commit.
+lone_world() {
+    world "$1"
+    mkdir "$work/$1/source/.distro"
+    spec >"$work/$1/source/.distro/demo.spec"
+    git -C "$work/$1/source" add .distro
+    git -C "$work/$1/source" commit -q -m 'Add the packaging'
 }
 
 config() {
@@ -172,6 +184,6 @@ for commits in "${@:-100}"; do
     compare "$commits"
 done
 for commits in 500 5000; do
-    [ -d "$work/$commits" ] || { world "$commits"; distro_folder "$work/$commits/source" "$work/$commits/dist-git"; }
+    [ -d "$work/$commits" ] || lone_world "$commits"
     ours "lockkeeper populate, $commits commits (linear?)" "$work/$commits"
 done
