@@ -3,6 +3,8 @@
 //! `archive write|prove REPOSITORY fetched|in-place FILE WORKERS`; `write` only writes FILE, `prove` does
 //! the same and then proves it. Run without arguments, as `cargo bench` does, it only says so.
 
+#![allow(clippy::disallowed_methods, reason = "a benchmark asks the real tools")]
+
 use std::error::Error;
 use std::fs::File;
 use std::io::BufWriter;
