@@ -132,19 +132,17 @@ impl World {
         Ok(objects.write(git::Kind::Commit, &signed)?)
     }
 
-    /// Writes the files of a publication: most are as they were, three are new.
+    /// Writes what a publication changes: three files of many.
     fn tree(&self, objects: &Objects, tip: &ObjectId, round: usize) -> Outcome<ObjectId> {
         let root = objects.commit(tip)?.tree;
         let mut entries = objects.tree(&root)?;
-        entries.retain(|entry| !entry.name.starts_with(b"file"));
-        for file in 0..FILES {
-            let content = format!("{file} of round {}\n", if file < 3 { round } else { 0 });
-            let id = objects.write(git::Kind::Blob, content.as_bytes())?;
-            entries.push(TreeEntry {
-                mode: EntryMode::File,
-                name: format!("file{file}").into(),
-                id,
-            });
+        let files = if round == 1 { FILES } else { 3 };
+        for file in 0..files {
+            let name = format!("file{file}");
+            let id =
+                objects.write(git::Kind::Blob, format!("{file} of round {round}\n").as_bytes())?;
+            entries.retain(|entry| entry.name != name);
+            entries.push(TreeEntry { mode: EntryMode::File, name: name.into(), id });
         }
         Ok(objects.write_tree(entries)?)
     }

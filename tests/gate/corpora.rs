@@ -7,8 +7,11 @@ use proptest::prelude::*;
 #[path = "../../fuzz/entries.rs"]
 mod entries;
 
-/// Each target: its name, and what it does with its bytes.
-const TARGETS: [(&str, fn(&[u8])); 12] = [
+/// What a target does with its bytes.
+type Entry = fn(&[u8]);
+
+/// Each target and its name.
+const TARGETS: [(&str, Entry); 12] = [
     ("allowed_signer", entries::allowed_signer),
     ("certificates", entries::certificates),
     ("commit", entries::commit),
