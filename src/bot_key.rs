@@ -1,7 +1,6 @@
 //! The key that the bot signs dist-git commits with, OpenPGP or SSH.
 
 mod description;
-mod rehearsal;
 
 use std::fmt;
 use std::time::SystemTime;
