@@ -10,7 +10,7 @@ use super::secret::{PassphraseFlags, exposed, must_be_new, write_new};
 use super::world::read;
 use super::{Format, print};
 use crate::bot_key::{BotKey, Description, Secret, describe};
-use crate::land::rehearse;
+use crate::land::rehearsal::rehearse;
 use crate::outcome::{Fault, Result};
 use crate::report::Exit;
 use crate::words::{date, timestamp};

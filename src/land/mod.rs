@@ -9,7 +9,7 @@
 //! objects in our own mirror that nothing points to.
 
 pub mod message;
-mod rehearsal;
+pub mod rehearsal;
 pub mod signer;
 
 use std::time::SystemTime;
@@ -26,7 +26,6 @@ use crate::populate::PopulatedTree;
 use crate::progress::{Progress, Stage};
 use crate::publication::{GENERATOR, Publication};
 
-pub use rehearsal::rehearse;
 pub use signer::{Door, Signer, SignerClient, SignerProcess, SigningRequest};
 
 /// What landing needs besides the tree.
