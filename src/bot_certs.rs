@@ -1,7 +1,5 @@
 //! The bot's own public keys, current and earlier: which dist-git commits are its own.
 
-mod rehearsal;
-
 use std::time::{Duration, SystemTime};
 
 use crate::bot_key::BotKey;

@@ -10,6 +10,7 @@ use super::secret::{PassphraseFlags, exposed, must_be_new, write_new};
 use super::world::read;
 use super::{Format, print};
 use crate::bot_key::{BotKey, Description, Secret, describe};
+use crate::land::rehearsal::rehearse;
 use crate::outcome::{Fault, Result};
 use crate::report::Exit;
 use crate::words::{date, timestamp};
@@ -138,7 +139,7 @@ fn check(arguments: &Check, format: Format, now: SystemTime) -> Result<()> {
     let bytes = read(&arguments.file)?;
     let description = describe(&bytes, now)?;
     let key = BotKey::load(&bytes, arguments.passphrase.read()?.as_deref()).map_err(Fault::from)?;
-    let accepted = key.rehearse(now)?;
+    let accepted = rehearse(&key, now)?;
     let mut warnings: Vec<String> = accepted.warnings().iter().map(ToString::to_string).collect();
     warnings.extend(exposure(arguments));
     match format {

@@ -9,6 +9,7 @@
 //! objects in our own mirror that nothing points to.
 
 pub mod message;
+pub mod rehearsal;
 pub mod signer;
 
 use std::time::SystemTime;
