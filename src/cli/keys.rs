@@ -82,7 +82,7 @@ async fn list(arguments: Arguments) -> Result<Listing> {
         cache: arguments.cache,
         accept_rewrite: false,
     };
-    let surroundings = Surroundings::new(&trust, None)?;
+    let surroundings = Surroundings::new(&trust, Vec::new())?;
     let lookout = surroundings.lookout();
     let dist_git = observe::fetch(&target, &lookout).await?;
     let objects = dist_git.store.objects();

@@ -19,6 +19,7 @@ mod print;
 mod progress;
 mod secret;
 mod signer;
+mod stop;
 mod sync;
 mod verify;
 mod world;
@@ -81,8 +82,29 @@ enum Command {
     InitSpec(init_spec::Arguments),
 }
 
-/// Runs the command that the arguments name.
+/// Runs the command that the arguments name, until it ends or is told to stop.
+///
+/// A stopped run takes the programs that it started with it: a push that nobody waits for any more must not land
+/// behind a person's back. What was done so far is found again by the next run.
 pub async fn run(cli: Cli) -> Exit {
+    // The signer ends by the same signals, in its own order.
+    if let Command::Signer(arguments) = cli.command {
+        return signer::run(*arguments).await;
+    }
+    let told = match stop::stopped() {
+        Ok(told) => told,
+        Err(fault) => return print::fault(&fault),
+    };
+    tokio::select! {
+        exit = command(cli) => exit,
+        () = told => {
+            print::to_stderr("lockkeeper: stopped; run it again to finish\n");
+            Exit::TryAgain
+        }
+    }
+}
+
+async fn command(cli: Cli) -> Exit {
     let format = cli.format;
     match cli.command {
         Command::Demo(arguments) => demo::run(arguments).await,

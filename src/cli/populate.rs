@@ -67,11 +67,8 @@ pub async fn run(arguments: Arguments, format: Format) -> Exit {
 
 async fn populate(arguments: &Arguments) -> Result<Report> {
     let target = target(arguments)?;
-    let own = match &arguments.key {
-        Some(path) => Some(public_half(path)?),
-        None => None,
-    };
-    let surroundings = Surroundings::new(&arguments.trust, own)?;
+    let own = arguments.key.as_deref().map(public_half).transpose()?;
+    let surroundings = Surroundings::new(&arguments.trust, own.into_iter().collect())?;
     output_folder(&arguments.output)?;
     let mut report = Report::new(Some(&target), Outcome::Populated);
     if arguments.branch.is_none() {

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use clap::{Args, ValueEnum};
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::print;
 use super::secret::{PassphraseFlags, agent_key, exposed};
+use super::stop::stopped;
 use super::world::{bot_certs_of, read, working_folder};
 use crate::bot_key::BotKey;
 use crate::land::Signer;
 use crate::land::signer::process::{Doorway, SignerProcess, SignerSocket, SocketMode};
-use crate::outcome::{Problem, Refusal, Result};
+use crate::outcome::{Refusal, Result};
 use crate::report::Exit;
 
 /// Arguments of `signer`.
@@ -73,7 +73,7 @@ pub async fn run(arguments: Arguments) -> Exit {
 
 async fn serve(arguments: &Arguments) -> Result<()> {
     let process = Arc::new(process(arguments)?);
-    let stop = stop()?;
+    let stop = stopped()?;
     let mode = match arguments.socket_mode {
         Mode::Owner => SocketMode::Owner,
         Mode::Group => SocketMode::Group,
@@ -121,22 +121,4 @@ fn key(arguments: &Arguments) -> Result<BotKey> {
             Ok(BotKey::load(&read(file)?, passphrase.as_deref())?)
         }
     }
-}
-
-/// Resolves when the process is told to stop.
-fn stop() -> Result<impl Future<Output = ()>> {
-    let on = |kind: SignalKind| {
-        signal(kind).map_err(|error| {
-            Problem::permanent("no-signals", format!("cannot wait for signals: {error}"))
-                .because(error)
-        })
-    };
-    let (mut terminate, mut interrupt) =
-        (on(SignalKind::terminate())?, on(SignalKind::interrupt())?);
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
 }

@@ -1,18 +1,16 @@
 //! `lockkeeper sync` and `lockkeeper preview`.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use clap::Args;
 
 use super::progress::Spinner;
 use super::world::{
-    ContentFlags, KeyFlags, LookasideFlags, Surroundings, TargetFlags, TrustFlags, bot_certs_of,
-    output_folder, read,
+    ContentFlags, KeyFlags, LookasideFlags, Surroundings, TargetFlags, TrustFlags, output_folder,
+    read,
 };
 use super::{Format, print};
-use crate::bot_certs::BotCerts;
 use crate::bot_key::describe;
 use crate::land::{Harbour, committer};
 use crate::outcome::{Problem, Result};
@@ -59,7 +57,7 @@ pub async fn run(arguments: Arguments, format: Format) -> Exit {
 async fn sync(arguments: &Arguments) -> Result<Report> {
     let target = arguments.target.target()?;
     let hand = arguments.key.load()?;
-    let surroundings = Surroundings::new(&arguments.trust, Some(hand.bot_certs()))?;
+    let surroundings = Surroundings::new(&arguments.trust, hand.public())?;
     let lookaside = arguments.lookaside.open()?;
     let door = hand.door(surroundings.bot_certs(), arguments.trust.keyring.clone());
     let (name, mail) = (arguments.key.bot_name.as_deref(), arguments.key.bot_mail.as_deref());
@@ -84,11 +82,8 @@ pub async fn preview(arguments: PreviewArguments, format: Format) -> Exit {
 
 async fn previewed(arguments: &PreviewArguments) -> Result<Report> {
     let target = arguments.target.target()?;
-    let own = match &arguments.key {
-        Some(path) => Some(public_half(path)?),
-        None => None,
-    };
-    let surroundings = Surroundings::new(&arguments.trust, own)?;
+    let own = arguments.key.as_deref().map(public_half).transpose()?;
+    let surroundings = Surroundings::new(&arguments.trust, own.into_iter().collect())?;
     let spinner = Spinner::new();
     let watcher = |step| spinner.show(step);
     let world = surroundings.world(&arguments.content, None, Progress::new(&watcher))?;
@@ -98,10 +93,9 @@ async fn previewed(arguments: &PreviewArguments) -> Result<Report> {
     Ok(report)
 }
 
-/// Returns what the public half of a key file makes the bot's own; a locked key need not be opened for that.
-pub fn public_half(path: &std::path::Path) -> Result<Arc<BotCerts>> {
-    let public = describe(&read(path)?, SystemTime::now())?.public;
-    Ok(Arc::new(bot_certs_of(vec![(path.display().to_string(), public.into_bytes())])?))
+/// Returns the public half of a key file; a locked key need not be opened for that.
+pub fn public_half(path: &std::path::Path) -> Result<String> {
+    Ok(describe(&read(path)?, SystemTime::now())?.public)
 }
 
 /// Leaves the report beside the result.

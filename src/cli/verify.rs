@@ -79,7 +79,7 @@ async fn verify_branch(arguments: &Arguments) -> Result<Report> {
         arguments.package.as_deref(),
         &folder,
     )?;
-    let surroundings = Surroundings::new(&arguments.trust, None)?;
+    let surroundings = Surroundings::new(&arguments.trust, Vec::new())?;
     let mut report = Report::new(Some(&target), Outcome::Accepted);
     let spinner = Spinner::new();
     let watcher = |step| spinner.show(step);

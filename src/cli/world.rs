@@ -44,7 +44,7 @@ pub struct TargetFlags {
 #[derive(Debug, Args)]
 pub struct TrustFlags {
     /// A public key whose commits in dist-git are the bot's own; may be repeated, for earlier keys.
-    /// By default the public half of --key; with neither, the branch counts as never published.
+    /// The public half of --key counts too; with neither, the branch counts as never published.
     #[arg(long, value_name = "FILE")]
     pub bot_cert: Vec<PathBuf>,
     /// A folder of certificates besides the branch's own keys/; may be repeated.
@@ -193,11 +193,11 @@ impl KeyFlags {
 }
 
 impl Hand {
-    /// Returns the public halves that count as the bot's where no --bot-cert is given.
-    pub fn bot_certs(&self) -> Arc<BotCerts> {
+    /// Returns the public halves that count as the bot's beside those of --bot-cert.
+    pub fn public(&self) -> Vec<String> {
         match self {
-            Hand::Key(key) => Arc::new(BotCerts::of(key)),
-            Hand::Signer(client) => client.bot_certs(),
+            Hand::Key(key) => vec![key.public()],
+            Hand::Signer(client) => client.certificates().to_vec(),
         }
     }
 
@@ -255,7 +255,7 @@ pub struct Surroundings {
 
 impl Surroundings {
     /// Builds them from the flags; `own` is the certificate of the bot's own key, where it is at hand.
-    pub fn new(flags: &TrustFlags, own: Option<Arc<BotCerts>>) -> Result<Surroundings> {
+    pub fn new(flags: &TrustFlags, own: Vec<String>) -> Result<Surroundings> {
         let work = tempfile::Builder::new().prefix("lockkeeper-").tempdir().map_err(|error| {
             Problem::permanent("no-temporary-folder", "cannot make a temporary folder")
                 .because(error)
@@ -340,12 +340,12 @@ impl Surroundings {
     }
 }
 
-/// Reads the bot's public halves: those that were named, else its own.
-fn bot_certs(files: &[PathBuf], own: Option<Arc<BotCerts>>) -> Result<Arc<BotCerts>> {
-    if files.is_empty() {
-        return Ok(own.unwrap_or_else(|| Arc::new(BotCerts::none())));
-    }
-    let mut read_files = Vec::new();
+/// Reads the bot's public halves: its own, and those that were named, for its earlier keys.
+///
+/// All go into one keyring, so that a copy with a revocation counts whichever file it is in.
+fn bot_certs(files: &[PathBuf], own: Vec<String>) -> Result<Arc<BotCerts>> {
+    let own = own.into_iter().map(|public| ("the bot's key".to_owned(), public.into_bytes()));
+    let mut read_files: Vec<(String, Vec<u8>)> = own.collect();
     for path in files {
         read_files.push((path.display().to_string(), read(path)?));
     }

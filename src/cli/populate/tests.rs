@@ -171,7 +171,7 @@ impl Upstream {
     /// Works the order out, as the command does, and brings the tarball by `releases`.
     async fn obtain(&self, releases: impl FnOnce(&mut Releases<'_>)) -> Result<()> {
         let arguments = self.arguments(&[]);
-        let surroundings = Surroundings::new(&arguments.trust, None)?;
+        let surroundings = Surroundings::new(&arguments.trust, Vec::new())?;
         let target = target(&arguments)?;
         let config = BranchConfig::parse(&read(&arguments.config)?).expect("the config is right");
         let store = Store::open(&arguments.source, Trust::InPlace)?;
