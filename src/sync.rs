@@ -4,6 +4,9 @@
 //! Target -> observe -> Facts -> decide -> VerifiedTip -> populate -> PopulatedTree -> land -> LandedCommit
 //! ```
 //!
+//! Between decide and populate a released tarball is brought, where the mechanism takes one: population itself has
+//! no network. Between populate and land rpm may be asked for its own proof.
+//!
 //! The service and the command line call this same function. Running it twice changes nothing the second time:
 //! what was published is read from dist-git itself, and two that race end with one commit, since the loser of the
 //! lease looks again and finds the work done.

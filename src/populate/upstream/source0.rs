@@ -47,11 +47,12 @@ impl Wanted {
         last_segment(self.address.as_ref()?).filter(|name| *name != self.file)
     }
 
-    /// Returns the names under which its signature may lie beside it, the likeliest first.
+    /// Returns the names under which its signature may lie beside it, the likeliest first; none is its own.
     pub fn signature_names(&self) -> Vec<FileName> {
         let endings = ["asc", "sig", "sign"].map(|ending| format!("{}.{ending}", self.file));
         let there = self.signature.as_deref().and_then(last_segment);
-        there.into_iter().chain(endings.iter().filter_map(|name| name.parse().ok())).collect()
+        let usual = endings.iter().filter_map(|name| name.parse().ok());
+        there.into_iter().filter(|name| *name != self.file).chain(usual).collect()
     }
 }
 
@@ -107,4 +108,41 @@ fn file_name(source: &str) -> Result<FileName, Refusal> {
         Refusal::new("upstream-file-name", words)
             .hint("append `#/NAME.tar.gz` to the address in Source0, as rpm reads it")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_follow_from_addresses_as_rpm_and_servers_read_them() {
+        let file = |source: &str| file_name(source).map(|name| name.to_string()).ok();
+        let cases = [
+            ("hello-1.0.tar.gz", Some("hello-1.0.tar.gz")),
+            ("https://x.example/a/hello-1.0.tar.gz", Some("hello-1.0.tar.gz")),
+            ("https://x.example/v1.0.tar.gz#/hello-1.0.tar.gz", Some("hello-1.0.tar.gz")),
+            ("https://x.example/", None),
+            ("https://x.example/..", None),
+        ];
+        for (source, wanted) in cases {
+            assert_eq!(file(source).as_deref(), wanted, "{source}");
+        }
+    }
+
+    #[test]
+    fn signature_never_takes_the_tarballs_own_name() {
+        let wanted = |signature: &str| Wanted {
+            file: "h.tar.gz".parse().unwrap(),
+            address: Some("https://x.example/v1.tar.gz?raw=1#/h.tar.gz".to_owned()),
+            signature: Some(signature.to_owned()),
+        };
+        let names = |signature: &str| {
+            wanted(signature).signature_names().iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let usual = ["h.tar.gz.asc", "h.tar.gz.sig", "h.tar.gz.sign"];
+        assert_eq!(names("https://x.example/h.tar.gz?signature=1"), usual);
+        assert_eq!(names("https://x.example/v1.minisign")[0], "v1.minisign");
+        let there = wanted("https://x.example/").name_there().map(|name| name.to_string());
+        assert_eq!(there.as_deref(), Some("v1.tar.gz"));
+    }
 }
