@@ -1,6 +1,6 @@
 #!/bin/bash
 # The mechanism upstream-tarball on a real release: udisks2 of Debian's source package, which `apt-get source` brings
-# (elsewhere: the archive's own pool), checked against the digest below.
+# (elsewhere: upstream's own page), checked against the digest below.
 #
 #   tests/real-upstream.sh [PROGRAM]          PROGRAM: target/debug/lockkeeper, built where it is missing
 #
@@ -15,7 +15,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 tarball=udisks-2.9.4.tar.bz2
 sha512=35f5429bc2a7092aa659cba9296837d127e2b17c23ab23111d0d9b230d15ef5a6965e112b1f3829748a69a52fb5b09722153f86f1ef70977b3ad7b7a4ec40ec5
-pool=deb.debian.org/debian/pool/main/u/udisks2/udisks2_2.9.4.orig.tar.bz2
+release=https://github.com/storaged-project/udisks/releases/download/udisks-2.9.4/udisks-2.9.4.tar.bz2
 
 export HOME=$work GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=$work/gitconfig LC_ALL=C.UTF-8
 export GIT_AUTHOR_DATE='1700000000 +0000' GIT_COMMITTER_DATE='1700000000 +0000'
@@ -35,7 +35,7 @@ with_apt() {
         grep -v '^#' | grep -oE 'https?://[^ ]+/debian/?( |$)' | head -n 1 | tr -d ' ')
     mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$work/download"
     echo "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]" \
-        "${mirror:-http://deb.debian.org/debian} bookworm main" >"$apt/sources.list"
+        "${mirror:?no mirror of Debian is named in /etc/apt} bookworm main" >"$apt/sources.list"
     local options=(
         -q -o DPkg::Lock::Timeout=600 -o APT::Sandbox::User=
         -o Dir::Etc::sourcelist="$apt/sources.list" -o Dir::Etc::sourceparts=-
@@ -51,7 +51,7 @@ fetch() {
         (with_apt) >"$work/apt.log" 2>&1 || { cat "$work/apt.log" >&2; fail "apt-get source udisks2 failed"; }
         cp "$work"/download/udisks2_2.9.4.orig.tar.bz2 "$work/upstream/$tarball"
     else
-        curl -fsSL -o "$work/upstream/$tarball" "http://$pool" || fail "cannot download $pool"
+        curl -fsSL -o "$work/upstream/$tarball" "$release" || fail "cannot download $release"
     fi
     echo "$sha512  $work/upstream/$tarball" | sha512sum --check --quiet || fail "$tarball is not the release"
 }
