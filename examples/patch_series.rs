@@ -13,9 +13,9 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use lockkeeper::git::{Objects, Store, Trust};
+use lockkeeper::git::{Objects, Step, Store, Trust};
 use lockkeeper::names::ObjectId;
-use lockkeeper::populate::patches::{PatchCache, PatchRules, Series, SeriesStep, series};
+use lockkeeper::populate::patches::{PatchCache, PatchRules, Series, series};
 use lockkeeper::populate::{apply, identity};
 
 type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
@@ -82,8 +82,8 @@ fn arguments() -> Fallible<Arguments> {
 }
 
 /// Reads the commits; each step begins where its first parent ended.
-fn steps(objects: &Objects, commits: &[ObjectId]) -> Fallible<Vec<SeriesStep>> {
-    let mut steps: Vec<SeriesStep> = Vec::with_capacity(commits.len());
+fn steps(objects: &Objects, commits: &[ObjectId]) -> Fallible<Vec<Step>> {
+    let mut steps: Vec<Step> = Vec::with_capacity(commits.len());
     for id in commits {
         let commit = objects.commit(id)?;
         let parent = commit.parents.first().ok_or("a commit without parent")?;
@@ -91,17 +91,17 @@ fn steps(objects: &Objects, commits: &[ObjectId]) -> Fallible<Vec<SeriesStep>> {
             Some(last) => last.commit.tree,
             None => objects.commit(parent)?.tree,
         };
-        steps.push(SeriesStep { base_tree, commit });
+        steps.push(Step { base_tree, commit });
     }
     Ok(steps)
 }
 
-fn write(store: &Store, steps: &[SeriesStep], arguments: &Arguments) -> Fallible<Series> {
+fn write(store: &Store, steps: &[Step], arguments: &Arguments) -> Fallible<Series> {
     let rules = PatchRules::default();
     Ok(series(store, steps, &rules, &[], arguments.workers, arguments.cache.as_ref())?)
 }
 
-fn check(store: &Store, steps: &[SeriesStep], made: &Series) -> Fallible<()> {
+fn check(store: &Store, steps: &[Step], made: &Series) -> Fallible<()> {
     let start = Instant::now();
     let (first, last) = (steps.first().ok_or("no commits")?, steps.last().ok_or("no commits")?);
     let patches: Vec<&[u8]> = made.patches.iter().map(|patch| &patch.bytes[..]).collect();

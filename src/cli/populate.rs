@@ -127,7 +127,8 @@ async fn populated(
     let spinner = Spinner::new();
     let watcher = |step| spinner.show(step);
     let progress = Progress::new(&watcher);
-    let provisions = Provisions { work, release, sources: Sources::Optional, method, progress };
+    let sources = Sources::Optional;
+    let provisions = Provisions { work, release, sources, method, progress, patch_cache: None };
     let draft = draft(&order, &store, &dist_git, &provisions)?;
     describe_draft(report, &order, &draft, Method::Git);
     let method = prove(&order, &draft, &dist_git, work).await?;

@@ -76,6 +76,12 @@ impl Mirrors {
         Note::at(self.folder.join("notes").join(name))
     }
 
+    /// Returns the folder for patches that were made for a dist-git branch.
+    pub fn patch_folder(&self, address: &RepositoryAddress, branch: &BranchName) -> PathBuf {
+        let branch = short_hash(branch.as_str());
+        self.folder.join("patches").join(format!("{}-{branch}", mirror_name(address)))
+    }
+
     /// Returns the mirror's folder, made as an empty bare repository where it is not there yet.
     async fn hold(&self, address: &RepositoryAddress) -> Result<Held> {
         let name = mirror_name(address);

@@ -38,7 +38,9 @@ use crate::outcome::{Problem, Refusal, Result};
 use crate::progress::Progress;
 use crate::spec::{Context, Edits, Entry, ReleaseEdit, Snapshot, SpecFile, merge_entries};
 use crate::version::ReleaseForm;
+
 use identity::{AtTag, Method};
+use patches::PatchCache;
 use upstream::obtain::ReleaseTarball;
 
 /// What is to become the content of the branch, not yet tied to a verified tip.
@@ -164,6 +166,8 @@ pub struct Provisions<'a> {
     pub method: Method,
     /// Who watches.
     pub progress: Progress<'a>,
+    /// Patches of earlier runs for this branch; a patch is a function of its commit, so they are made once.
+    pub patch_cache: Option<PatchCache>,
 }
 
 /// Populates a verified tip.

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use crate::git::{Objects, Store, Trust};
+use crate::git::{Objects, Step, Store, Trust};
 use crate::names::ObjectId;
-use crate::populate::patches::{self, PatchRules, Series, SeriesStep};
+use crate::populate::patches::{self, PatchRules, Series};
 
 /// A repository in a temporary folder, and git without any configuration of its user or system.
 pub struct World {
@@ -123,7 +123,7 @@ impl World {
     }
 
     /// The first-parent line from `tag`, exclusive, to `tip`.
-    pub fn steps(&self, tag: &str, tip: &str) -> Vec<SeriesStep> {
+    pub fn steps(&self, tag: &str, tip: &str) -> Vec<Step> {
         let range = format!("{tag}..{tip}");
         let ids = self.git(&["rev-list", "--first-parent", "--reverse", &range]);
         let objects = self.store().objects();
@@ -132,7 +132,7 @@ impl World {
         for id in ids.lines() {
             let commit = objects.commit(&id.parse().expect("an id")).expect("it is there");
             let next = commit.tree;
-            steps.push(SeriesStep { base_tree, commit });
+            steps.push(Step { base_tree, commit });
             base_tree = next;
         }
         steps

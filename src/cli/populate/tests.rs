@@ -190,6 +190,7 @@ impl Upstream {
             sources: Sources::Required,
             method: Method::Git,
             progress: Progress::SILENT,
+            patch_cache: None,
         };
         draft(&order, &store, &dist_git, &provisions).map(drop)
     }

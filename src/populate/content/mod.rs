@@ -25,14 +25,15 @@ pub use by_hand::{PatchByHand, patches_by_hand};
 
 use super::identity::Method;
 use super::identity::series::{SeriesProof, appliers, prove_series};
-use super::patches::{self, Patch, PatchRules, Series, SeriesStep};
+use super::patches::{self, Patch, PatchRules, Series};
 use super::{DraftArchive, Proof, Provisions};
 use crate::config::{Mechanism, TreeIdentity};
 use crate::decide::Order;
-use crate::git::{Objects, Side, Step, Store};
+use crate::git::{Objects, Side, Store};
 use crate::names::{FileName, ObjectId};
 use crate::observe::DistGit;
 use crate::outcome::{Fault, Result};
+use crate::progress::Stage;
 use crate::spec::SpecFile;
 
 /// Threads for archives and patches: one for each processor.
@@ -127,12 +128,10 @@ impl<'a> Ingredients<'a> {
         let objects = self.source.objects();
         let order = self.order;
         let steps = objects.steps_since(&order.source_commit.id, &order.release.tag.commit)?;
-        let steps: Vec<SeriesStep> = steps
-            .into_iter()
-            .map(|Step { commit, base_tree }| SeriesStep { commit, base_tree })
-            .collect();
+        self.provisions.progress.at(Stage::Patches);
         let taken: Vec<FileName> = self.by_hand.iter().map(|patch| patch.file.clone()).collect();
-        patches::series(self.source, &steps, &self.rules(), &taken, ALL_PROCESSORS, None)
+        let cache = self.provisions.patch_cache.as_ref();
+        patches::series(self.source, &steps, &self.rules(), &taken, ALL_PROCESSORS, cache)
     }
 
     /// Proves that the archive and the series are the tip, and that the spec's applier can carry the series.

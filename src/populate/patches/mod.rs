@@ -26,21 +26,9 @@ use bstr::BString;
 
 pub use cache::PatchCache;
 
-use crate::git::{Commit, Store};
+use crate::git::{Step, Store};
 use crate::names::{FileName, ObjectId, TreePath};
 use crate::outcome::Result;
-
-/// One commit of the line, and the tree that its patch starts from.
-///
-/// Usually that is its first parent's tree. For the oldest commit it is the release tag's tree, also
-/// where the tag lies off the line; which one is the caller's choice.
-#[derive(Debug, Clone)]
-pub struct SeriesStep {
-    /// The tree before.
-    pub base_tree: ObjectId,
-    /// The commit; its tree is the tree after.
-    pub commit: Commit,
-}
 
 /// What the branch config says about patches.
 #[derive(Debug, Clone, Default)]
@@ -99,7 +87,7 @@ pub struct Series {
 /// whatever reading objects refuses.
 pub fn series(
     store: &Store,
-    steps: &[SeriesStep],
+    steps: &[Step],
     rules: &PatchRules,
     taken: &[FileName],
     workers: usize,

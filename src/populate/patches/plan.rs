@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::{SeriesStep, names};
-use crate::git::Commit;
+use super::names;
+use crate::git::{Commit, Step};
 use crate::names::{FileName, ObjectId};
 use crate::outcome::{Problem, Refusal, Result, printable};
 use crate::trailers::Trailers;
@@ -26,7 +26,7 @@ pub struct Unit {
 ///
 /// # Errors
 /// Refuses unclear trailers and one name on commits that others separate (`patch-name-scattered`).
-pub fn units(steps: &[SeriesStep], is_quiet: impl Fn(&Unit) -> Result<bool>) -> Result<Vec<Unit>> {
+pub fn units(steps: &[Step], is_quiet: impl Fn(&Unit) -> Result<bool>) -> Result<Vec<Unit>> {
     let mut units: Vec<Unit> = Vec::with_capacity(steps.len());
     let mut homes: HashMap<FileName, usize> = HashMap::new();
     for (place, step) in steps.iter().enumerate() {
@@ -48,7 +48,7 @@ fn join(
     units: &mut [Unit],
     home: usize,
     place: usize,
-    steps: &[SeriesStep],
+    steps: &[Step],
     is_quiet: &impl Fn(&Unit) -> Result<bool>,
 ) -> Result<()> {
     let latest = units[home].steps.last().copied();
@@ -62,12 +62,7 @@ fn join(
     Ok(())
 }
 
-fn scattered(
-    home: &Unit,
-    between: &Unit,
-    step: &SeriesStep,
-    steps: &[SeriesStep],
-) -> crate::outcome::Fault {
+fn scattered(home: &Unit, between: &Unit, step: &Step, steps: &[Step]) -> crate::outcome::Fault {
     let id = |unit: &Unit| steps[unit.steps[0]].commit.id.short();
     let name = home.name.as_ref().map_or("", |name| name.as_str());
     Refusal::new(
@@ -112,7 +107,7 @@ fn unclear(commit: &Commit, key: &str, value: &str, hint: &str) -> crate::outcom
 ///
 /// # Errors
 /// Fails where the steps are no line: one must begin where the one before it ended.
-pub fn ends(unit: &Unit, steps: &[SeriesStep]) -> Result<(ObjectId, ObjectId)> {
+pub fn ends(unit: &Unit, steps: &[Step]) -> Result<(ObjectId, ObjectId)> {
     let (first, last) = (unit.steps[0], unit.steps[unit.steps.len() - 1]);
     let line = &steps[first..=last];
     if line.windows(2).any(|pair| pair[0].commit.tree != pair[1].base_tree) {

@@ -7,8 +7,8 @@ use bstr::BString;
 use super::cache::Shelf;
 use super::names::Names;
 use super::plan::{self, Unit};
-use super::{Patch, PatchCache, PatchRules, Series, SeriesStep, diff, mail};
-use crate::git::{Commit, FileChange, Objects, Store};
+use super::{Patch, PatchCache, PatchRules, Series, diff, mail};
+use crate::git::{Commit, FileChange, Objects, Step, Store};
 use crate::names::{FileName, ObjectId};
 use crate::outcome::{Refusal, Result};
 
@@ -34,7 +34,7 @@ pub(super) enum Rendered {
 /// Everything that the threads share.
 struct Work<'a> {
     store: &'a Store,
-    steps: &'a [SeriesStep],
+    steps: &'a [Step],
     rules: &'a PatchRules,
     shelf: Option<Shelf>,
 }
@@ -42,7 +42,7 @@ struct Work<'a> {
 /// As [`super::series`], which documents it.
 pub(super) fn series(
     store: &Store,
-    steps: &[SeriesStep],
+    steps: &[Step],
     rules: &PatchRules,
     taken: &[FileName],
     workers: usize,
