@@ -15,6 +15,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use crate::decide::{Decision, NotForUs, Order, Rules, VerifiedTip, decide};
+use crate::git::Objects;
 use crate::land::{Harbour, Landing, land, lease_lost_too_often};
 use crate::observe::{Lookout, Observed, Scene, observe};
 use crate::outcome::{Code, Result};
@@ -69,7 +70,8 @@ async fn attempt(
     report: &mut Report,
 ) -> Result<Step> {
     let Some((tip, scene)) = look(target, world, report).await? else { return Ok(Step::Done) };
-    let tree = populated(tip, &scene, world, Sources::Required, report).await?;
+    let objects = scene.dist_git.store.objects();
+    let tree = populated(tip, &scene, &objects, world, Sources::Required, report).await?;
     let started = Instant::now();
     let landing = land(&tree, &scene.dist_git, harbour).await?;
     note_time(report, "land", started);
@@ -93,8 +95,9 @@ pub async fn preview(target: &Target, world: &World<'_>, output: &Path) -> Repor
     let mut report = Report::new(Some(target), Outcome::Previewed);
     let done: Result<()> = async {
         let Some((tip, scene)) = look(target, world, &mut report).await? else { return Ok(()) };
-        let tree = populated(tip, &scene, world, Sources::Optional, &mut report).await?;
-        tree.draft().write_out(&scene.dist_git.store.objects(), output)?;
+        let objects = scene.dist_git.store.scratch();
+        let tree = populated(tip, &scene, &objects, world, Sources::Optional, &mut report).await?;
+        tree.draft().write_out(&objects, output)?;
         report.outcome = Outcome::Previewed;
         Ok(())
     }
@@ -153,6 +156,7 @@ async fn look(
 async fn populated(
     tip: VerifiedTip,
     scene: &Scene,
+    dist_git: &Objects,
     world: &World<'_>,
     sources: Sources,
     report: &mut Report,
@@ -161,12 +165,13 @@ async fn populated(
     let release = obtain(tip.order(), &scene.dist_git, &world.releases, world.work).await?;
     note_time(report, "obtain", started);
     let started = Instant::now();
-    let provisions = Provisions { work: world.work, release, sources, method: world.method };
+    let provisions =
+        Provisions { work: world.work, dist_git, release, sources, method: world.method };
     let tree = populate(tip, scene, &provisions)?;
     describe_draft(report, tree.order(), tree.draft(), Method::Git);
     note_time(report, "populate", started);
     let started = Instant::now();
-    let method = prove(tree.order(), tree.draft(), &scene.dist_git, world.work).await?;
+    let method = prove(tree.order(), tree.draft(), dist_git, world.work).await?;
     describe_draft(report, tree.order(), tree.draft(), method);
     note_time(report, "prove", started);
     Ok(tree)

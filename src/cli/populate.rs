@@ -129,12 +129,14 @@ async fn populated(
     let work = surroundings.work();
     let release = obtain(&order, &dist_git, &releases, work).await?;
     let method = arguments.content.method();
-    let provisions = Provisions { work, release, sources: Sources::Optional, method };
+    let written = dist_git.store.scratch();
+    let sources = Sources::Optional;
+    let provisions = Provisions { work, dist_git: &written, release, sources, method };
     let draft = draft(&order, &store, &dist_git, &provisions)?;
     describe_draft(report, &order, &draft, Method::Git);
-    let method = prove(&order, &draft, &dist_git, work).await?;
+    let method = prove(&order, &draft, &written, work).await?;
     describe_draft(report, &order, &draft, method);
-    draft.write_out(&dist_git.store.objects(), &arguments.output)
+    draft.write_out(&written, &arguments.output)
 }
 
 /// Reads the dist-git branch's state; the config is the one given, not the one that stands there.

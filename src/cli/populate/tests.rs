@@ -184,8 +184,9 @@ impl Upstream {
         releases(&mut from);
         let work = surroundings.work();
         let release = obtain(&order, &dist_git, &from, work).await?;
+        let (written, sources) = (dist_git.store.scratch(), Sources::Required);
         let provisions =
-            Provisions { work, release, sources: Sources::Required, method: Method::Git };
+            Provisions { work, dist_git: &written, release, sources, method: Method::Git };
         draft(&order, &store, &dist_git, &provisions).map(drop)
     }
 }
