@@ -15,6 +15,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use crate::decide::{Decision, NotForUs, Order, Rules, VerifiedTip, decide};
+use crate::git::Objects;
 use crate::land::{Harbour, Landing, land, lease_lost_too_often};
 use crate::observe::{Lookout, Observed, Scene, observe};
 use crate::outcome::{Code, Result};
@@ -73,7 +74,8 @@ async fn attempt(
     report: &mut Report,
 ) -> Result<Step> {
     let Some((tip, scene)) = look(target, world, report).await? else { return Ok(Step::Done) };
-    let tree = populated(tip, &scene, world, Sources::Required, report).await?;
+    let objects = scene.dist_git.store.objects();
+    let tree = populated(tip, &scene, &objects, world, Sources::Required, report).await?;
     let started = Instant::now();
     let landing = land(&tree, &scene, harbour, world.progress).await?;
     note_time(report, "land", started);
@@ -97,8 +99,9 @@ pub async fn preview(target: &Target, world: &World<'_>, output: &Path) -> Repor
     let mut report = Report::new(Some(target), Outcome::Previewed);
     let done: Result<()> = async {
         let Some((tip, scene)) = look(target, world, &mut report).await? else { return Ok(()) };
-        let tree = populated(tip, &scene, world, Sources::Optional, &mut report).await?;
-        tree.draft().write_out(&scene.dist_git.store.objects(), output)?;
+        let objects = scene.dist_git.store.scratch();
+        let tree = populated(tip, &scene, &objects, world, Sources::Optional, &mut report).await?;
+        tree.draft().write_out(&objects, output)?;
         report.outcome = Outcome::Previewed;
         Ok(())
     }
@@ -157,6 +160,7 @@ async fn look(
 async fn populated(
     tip: VerifiedTip,
     scene: &Scene,
+    dist_git: &Objects,
     world: &World<'_>,
     sources: Sources,
     report: &mut Report,
@@ -169,12 +173,12 @@ async fn populated(
     let target = &tip.order().target;
     let patches = world.lookout.mirrors.patch_folder(&target.dist_git, &target.branch);
     let patch_cache = Some(PatchCache::new(&patches));
-    let provisions = Provisions { work, release, sources, method, progress, patch_cache };
+    let provisions = Provisions { work, dist_git, release, sources, method, progress, patch_cache };
     let tree = populate(tip, scene, &provisions)?;
     describe_draft(report, tree.order(), tree.draft(), Method::Git);
     note_time(report, "populate", started);
     let started = Instant::now();
-    let method = prove(tree.order(), tree.draft(), &scene.dist_git, world.work).await?;
+    let method = prove(tree.order(), tree.draft(), dist_git, world.work).await?;
     describe_draft(report, tree.order(), tree.draft(), method);
     note_time(report, "prove", started);
     Ok(tree)

@@ -126,14 +126,21 @@ async fn populated(
     let method = arguments.content.method();
     let spinner = Spinner::new();
     let watcher = |step| spinner.show(step);
-    let progress = Progress::new(&watcher);
-    let sources = Sources::Optional;
-    let provisions = Provisions { work, release, sources, method, progress, patch_cache: None };
+    let written = dist_git.store.scratch();
+    let provisions = Provisions {
+        work,
+        dist_git: &written,
+        release,
+        sources: Sources::Optional,
+        method,
+        progress: Progress::new(&watcher),
+        patch_cache: None,
+    };
     let draft = draft(&order, &store, &dist_git, &provisions)?;
     describe_draft(report, &order, &draft, Method::Git);
-    let method = prove(&order, &draft, &dist_git, work).await?;
+    let method = prove(&order, &draft, &written, work).await?;
     describe_draft(report, &order, &draft, method);
-    draft.write_out(&dist_git.store.objects(), &arguments.output)
+    draft.write_out(&written, &arguments.output)
 }
 
 /// Reads the dist-git branch's state; the config is the one given, not the one that stands there.

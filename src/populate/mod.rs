@@ -158,6 +158,9 @@ pub enum Sources {
 pub struct Provisions<'a> {
     /// A folder for archives on their way.
     pub work: &'a Path,
+    /// Access to dist-git's objects through which the result is written: to stay, or (a thousand small files
+    /// the fewer) for as long as it is looked at.
+    pub dist_git: &'a Objects,
     /// The released tarball, where the mechanism takes one.
     pub release: Option<ReleaseTarball>,
     /// Whether other sources must be at hand.
@@ -197,14 +200,14 @@ pub fn draft(
     provisions: &Provisions<'_>,
 ) -> Result<Draft> {
     let objects = source.objects();
-    let dist_git_objects = dist_git.store.objects();
+    let dist_git_objects = provisions.dist_git;
     let context = Context { dist: order.dist.clone(), ..Context::default() };
     let source_spec = SpecFile::parse(order.spec.bytes.clone(), &context);
-    let tip_spec = assemble::spec_at_tip(&dist_git_objects, dist_git, order)?;
+    let tip_spec = assemble::spec_at_tip(dist_git_objects, dist_git, order)?;
     let tip_spec = tip_spec.map(|bytes| SpecFile::parse(bytes, &context));
     let mut files =
         copied::copied(&objects, &order.source_commit.tree, &order.config, &order.spec.path)?;
-    let by_hand = content::patches_by_hand(&source_spec, &files, &dist_git_objects, dist_git)?;
+    let by_hand = content::patches_by_hand(&source_spec, &files, dist_git_objects, dist_git)?;
     let ingredients = content::Ingredients {
         order,
         source,
@@ -235,7 +238,7 @@ pub fn draft(
         archives: &content.archives,
         sources: provisions.sources,
     };
-    let tree = assembly.write(&objects, &dist_git_objects, dist_git, &mut notes)?;
+    let tree = assembly.write(&objects, dist_git_objects, dist_git, &mut notes)?;
     Ok(Draft {
         tree,
         archives: content.archives,

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use self::sandbox::{INSIDE, Sandbox};
 use crate::decide::Order;
-use crate::observe::DistGit;
+use crate::git::Objects;
 use crate::outcome::{Problem, Refusal, Result, printable};
 use crate::populate::Draft;
 use crate::populate::content::Prepared;
@@ -38,6 +38,8 @@ const SHOWN: usize = 2000;
 
 /// Proves a draft by rpm where that was asked for, and returns the method by which it is proved now.
 ///
+/// `dist_git` is what the draft's tree was written through.
+///
 /// # Errors
 /// Refuses where no sandbox is at hand (`rpm-proof-impossible`), where rpm reads the spec otherwise than planned
 /// (`rpm-reads-otherwise`), where `%prep` fails (`rpm-prep-fails`), and where it leaves another tree
@@ -45,7 +47,7 @@ const SHOWN: usize = 2000;
 pub async fn prove(
     order: &Order,
     draft: &Draft,
-    dist_git: &DistGit,
+    dist_git: &Objects,
     work: &Path,
 ) -> Result<Method> {
     let Some(wanted) = &draft.prepared else { return Ok(Method::Git) };
@@ -72,7 +74,7 @@ struct Bench<'a> {
 
 impl Bench<'_> {
     /// Puts the content of dist-git and the archives where rpm looks for sources.
-    fn lay_out(&self, draft: &Draft, wanted: &Prepared, dist_git: &DistGit) -> Result<()> {
+    fn lay_out(&self, draft: &Draft, wanted: &Prepared, dist_git: &Objects) -> Result<()> {
         let failed = |error: std::io::Error| {
             let words = format!("cannot write below {}: {error}", self.folder.display());
             Problem::permanent("work-not-writable", words).because(error)
@@ -81,7 +83,7 @@ impl Bench<'_> {
             std::fs::create_dir_all(self.folder.join(folder)).map_err(failed)?;
         }
         let sources = self.folder.join("SOURCES");
-        dist_git.store.objects().write_out(&draft.tree, &sources)?;
+        dist_git.write_out(&draft.tree, &sources)?;
         let made =
             draft.archives.iter().filter_map(|made| Some((&made.name, made.path.as_deref()?)));
         for (name, path) in made.chain([(&wanted.file, wanted.archive.as_path())]) {

@@ -184,8 +184,10 @@ impl Upstream {
         releases(&mut from);
         let work = surroundings.work();
         let release = obtain(&order, &dist_git, &from, work).await?;
+        let written = dist_git.store.scratch();
         let provisions = Provisions {
             work,
+            dist_git: &written,
             release,
             sources: Sources::Required,
             method: Method::Git,
