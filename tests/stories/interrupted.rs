@@ -113,7 +113,7 @@ fn lock_files_of_a_git_that_was_killed_do_not_stand_in_the_way() {
     let mut locked = 0;
     for entry in std::fs::read_dir(&mirrors).unwrap() {
         let mirror = entry.unwrap().path();
-        if mirror.is_dir() {
+        if mirror.extension().is_some_and(|ending| ending == "git") {
             for name in ["packed-refs.lock", "refs/heads/f44.lock", "config.lock", "HEAD.lock"] {
                 std::fs::write(mirror.join(name), "").unwrap();
             }
