@@ -23,7 +23,7 @@ run-local *arguments='demo':
 
 # Builds the documentation of the code, with warnings denied, and opens it.
 docs:
-    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked --open
+    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items --locked --open
 
 # Measures, with the optimised build.
 bench *arguments:

@@ -54,6 +54,10 @@
 //! - [`init_spec`] drafts a first spec for a package that has none.
 
 #![forbid(unsafe_code)]
+#![allow(
+    rustdoc::private_intra_doc_links,
+    reason = "a front page links to its own private files; the documentation is built with them"
+)]
 #![cfg_attr(
     test,
     allow(clippy::disallowed_methods, reason = "tests make their worlds with the real tools")

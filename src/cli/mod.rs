@@ -1,6 +1,6 @@
 //! The command line: arguments in, a command run, an exit code out.
 //!
-//! Each command is a file. What several share stands in [`world`] (flags that describe the world), [`print`] (how
+//! Each command is a file. What several share stands in [`world`] (flags that describe the world), [`mod@print`] (how
 //! a report is shown), `secret` (files that hold secrets) and [`examples`] (what the help shows, which tests run).
 
 #![allow(

@@ -1,7 +1,7 @@
 //! The SSH room: the only one that names ssh-key.
 //!
 //! - [`AllowedSigner`] is a listed key with its options, parsed when the config is read;
-//! - [`verify`] judges one signature against the listed keys;
+//! - [`mod@verify`] judges one signature against the listed keys;
 //! - [`SecretKey`] is the bot's own key, [`AgentKey`] one that an SSH agent holds;
 //! - [`describe`] tells what a key file holds without unlocking it;
 //! - `wire` reads the signature block, `certificate` a certificate in it, `options` the line's options.

@@ -7,7 +7,7 @@
 //!    ([`convert`], [`encoding`], [`subst`]);
 //! 3. [`gzip`] deflates blocks of the stream, cut where only the stream decides;
 //! 4. [`crew`] spreads 2 and 3 over workers and keeps the order; [`writer`] writes and hashes;
-//! 5. [`prove`] reads a finished archive back and holds it against the commit's tree.
+//! 5. [`prove()`] reads a finished archive back and holds it against the commit's tree.
 //!
 //! The same commit gives the same bytes on any number of workers, on every run and machine, as long as the
 //! deflate library stays: its version is pinned in `Cargo.lock`.
@@ -91,10 +91,10 @@ pub fn write(
     pack(store, commit, prefix, out, workers, progress, Packing::Gzip)
 }
 
-/// Writes the tar stream alone, as [`write`] does.
+/// Writes the tar stream alone, as [`write()`] does.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_tar(
     store: &Store,
     commit: &Commit,
