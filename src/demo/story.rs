@@ -7,8 +7,8 @@ use super::{Kind, NewCommit, Package, Person, Project};
 use crate::outcome::{Problem, Result};
 use crate::report::{Outcome, Report, describe};
 
-/// The spec of the demo's project, as it lies in source-git.
-const SPEC: &str = "\
+/// The spec of the demo's project, as it lies in source-git; its version is wrong on purpose, as real ones often are.
+pub const SPEC: &str = "\
 Name:           hello
 Version:        0
 Release:        1%{?dist}

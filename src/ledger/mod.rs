@@ -19,11 +19,10 @@ use crate::bot_certs::BotCerts;
 use crate::config::{self, BranchConfig};
 use crate::gate::Policy;
 use crate::git::{Commit, Kind, Note, Objects};
-use crate::names::{Evr, FileName, ObjectId};
+use crate::names::{Evr, ObjectId};
 use crate::openpgp::Certificates;
 use crate::outcome::{Problem, Refusal, Result, printable};
 use crate::publication::{DistGitTarget, Publication};
-use crate::sources::SourcesFile;
 use crate::spec::{Context, SpecFile};
 use crate::trailers::Trailers;
 use crate::trigger::Target;
@@ -93,8 +92,6 @@ pub struct Published {
     pub publication: Publication,
     /// The config as it stood in it; `None` where this version cannot read it.
     pub config: Option<BranchConfig>,
-    /// The archives that its `sources` listed.
-    pub archives: Vec<FileName>,
 }
 
 /// A commit in dist-git that is not the bot's.
@@ -270,15 +267,7 @@ pub(crate) fn own_publication(
 fn published(objects: &Objects, commit: Commit, publication: Publication) -> Result<Published> {
     let config = read_config(objects, &commit.tree)?;
     let config = config.and_then(|bytes| BranchConfig::parse(&bytes).ok());
-    let sources = objects.entry_at(&commit.tree, "sources")?;
-    let archives = match sources {
-        Some(entry) => SourcesFile::parse(&objects.blob(&entry.id)?)
-            .map_or(Vec::new(), |sources| {
-                sources.entries().iter().map(|entry| entry.file.clone()).collect()
-            }),
-        None => Vec::new(),
-    };
-    Ok(Published { commit: commit.id, tree: commit.tree, publication, config, archives })
+    Ok(Published { commit: commit.id, tree: commit.tree, publication, config })
 }
 
 /// Describes a commit of somebody else's, or `None` where it touches only the bot's own config.

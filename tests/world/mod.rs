@@ -12,38 +12,11 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 pub use files::{files_below, hermetic, output_of, succeed};
+pub use lockkeeper::demo::story::SPEC;
 pub use lockkeeper::demo::{Kind, NewCommit, Package, Person, Project};
 pub use lockkeeper::git::EntryMode;
 pub use lockkeeper::names::ObjectId;
 pub use run::Run;
-
-/// The spec in source-git; its version is wrong on purpose, as real ones often are.
-pub const SPEC: &str = "\
-Name:           hello
-Version:        0
-Release:        1%{?dist}
-Summary:        Says hello
-License:        MIT
-URL:            https://example.org/hello
-Source0:        %{url}/%{name}-%{version}.tar.gz
-BuildArch:      noarch
-
-%description
-Says hello.
-
-%prep
-%autosetup -p1
-
-%build
-
-%install
-install -D -m 755 hello %{buildroot}%{_bindir}/hello
-
-%files
-%{_bindir}/hello
-
-%changelog
-";
 
 /// 2024-03-01 12:00:00 UTC: commits are dated from then on, a minute apart.
 const START: u64 = 1_709_294_400;
