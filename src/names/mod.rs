@@ -12,6 +12,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 pub use repository::RepositoryAddress;
+pub use service::{DeliveryId, ForgeName, HookName, InstanceName, NodeName};
 
 /// Says that a text is not a legal name of its kind, and why.
 ///
@@ -67,6 +68,9 @@ macro_rules! checked_string {
         }
     };
 }
+
+// Below the macro that it uses.
+mod service;
 
 /// A package of the distribution, such as `hello`.
 ///
