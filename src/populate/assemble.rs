@@ -60,6 +60,10 @@ fn read(objects: &Objects, tree: &ObjectId, path: &str) -> Result<Option<Vec<u8>
     }
 }
 
+fn sources_in(objects: &Objects, tree: &ObjectId) -> Result<Option<SourcesFile>> {
+    Ok(read(objects, tree, "sources")?.map(|bytes| SourcesFile::parse(&bytes)).transpose()?)
+}
+
 impl Assembly<'_> {
     /// Writes the tree into the dist-git store and returns its id.
     ///
@@ -73,12 +77,15 @@ impl Assembly<'_> {
         notes: &mut Vec<String>,
     ) -> Result<ObjectId> {
         let tip_tree = &dist_git.tip.tree;
-        let old_sources = read(objects, tip_tree, "sources")?;
-        let old_sources = old_sources.map(|bytes| SourcesFile::parse(&bytes)).transpose()?;
+        let old_sources = sources_in(objects, tip_tree)?;
         let sources = self.new_sources(old_sources.as_ref());
+        let own_last = match &self.order.published {
+            Some(published) => sources_in(objects, &published.tree)?,
+            None => None,
+        };
         let mut ignore =
             GitIgnore::parse(&read(objects, tip_tree, ".gitignore")?.unwrap_or_default());
-        ignore.update(old_sources.as_ref(), &sources);
+        ignore.update(own_last.as_ref(), &sources);
 
         let mut written = self.plain_files()?;
         written.insert(spec_name(self.order), plain(self.spec.bytes().to_vec()));

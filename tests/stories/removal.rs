@@ -44,6 +44,24 @@ fn what_people_keep_in_dist_git_stays() {
 }
 
 #[test]
+fn the_first_publication_takes_no_line_out_of_a_persons_gitignore() {
+    let mut world = World::empty();
+    let digest = "0".repeat(128);
+    let old = NewCommit::new("Begin")
+        .put("sources", &format!("SHA512 (hello-0.9.tar.gz) = {digest}\n"))
+        .put(".gitignore", "/hello-0.9.tar.gz\n");
+    world.dist_git_commit(old);
+    world.opt_in("");
+    world.release();
+    world.sync().landed("1.0-1");
+    assert_eq!(world.file(".gitignore"), "/hello-0.9.tar.gz\n/hello-1.0.tar.gz\n");
+    let next = world.commit("Go on", "README", "More words.\n");
+    world.tag("v1.1", &next);
+    world.sync().landed("1.1-1");
+    assert_eq!(world.file(".gitignore"), "/hello-0.9.tar.gz\n/hello-1.1.tar.gz\n");
+}
+
+#[test]
 fn the_bots_own_files_are_never_taken_from_source_git() {
     let mut world = World::empty();
     world.opt_in("packaging: [.distro]\n");
