@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! bytes -> trigger -> Target -> observe -> Facts -> decide -> VerifiedTip -> populate -> PopulatedTree
-//!       -> land -> LandedCommit -> report -> words
+//!       -> land -> LandedCommit -> build -> Ending -> report -> words
 //! ```
 //!
 //! **From arguments to words**
@@ -24,6 +24,7 @@
 //! - [`prove`] has rpm itself prepare the tree, in a sandbox, where that is asked for.
 //! - [`land`] uploads, signs one commit and pushes it with a lease; only it makes a [`land::LandedCommit`].
 //! - [`lookaside`] keeps archives in a folder, or at a server that speaks dist-git's upload protocol.
+//! - [`build`] has the landed commit built, once, whatever crashes on the way.
 //! - [`report`] puts the outcome into words, JSON and an exit code.
 //!
 //! **What they speak of**
@@ -65,6 +66,7 @@
 
 pub mod bot_certs;
 pub mod bot_key;
+pub mod build;
 pub mod cli;
 pub mod config;
 pub mod decide;
