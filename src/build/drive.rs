@@ -81,9 +81,8 @@ impl<S: BuildSystem, L: BuildLog, A: Around> Driver<S, L, A> {
         for build in builds.iter_mut() {
             self.settle(build, clock).await?;
         }
-        self.poll(builds, clock).await?;
-        for build in builds.iter_mut() {
-            self.settle(build, clock).await?;
+        for at in self.poll(builds, clock).await? {
+            self.settle(&mut builds[at], clock).await?;
         }
         Ok(())
     }
@@ -131,23 +130,31 @@ impl<S: BuildSystem, L: BuildLog, A: Around> Driver<S, L, A> {
         }
     }
 
-    async fn poll(&self, builds: &mut [Build], clock: &Clock) -> Result<()> {
+    /// Asks for all running tasks at once, and returns where the builds are that came further.
+    async fn poll(&self, builds: &mut [Build], clock: &Clock) -> Result<Vec<usize>> {
         let running: Vec<usize> =
             (0..builds.len()).filter(|at| task_of(&builds[*at]).is_some()).collect();
         if running.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let asked: Vec<(&Build, TaskId)> = running
             .iter()
             .filter_map(|at| Some((&builds[*at], task_of(&builds[*at])?.clone())))
             .collect();
-        let Some(seen) = answered(self.system.poll(&asked).await) else { return Ok(()) };
+        let Some(seen) = answered(self.system.poll(&asked).await) else {
+            return Ok(Vec::new());
+        };
+        let mut moved = Vec::new();
         for (at, seen) in running.into_iter().zip(seen) {
             let build = builds[at].clone();
             let seen = self.explained(&build, seen).await;
-            builds[at] = self.take_in(build, Observation::Polled(seen), clock())?;
+            let after = self.take_in(build.clone(), Observation::Polled(seen), clock())?;
+            if after != build {
+                builds[at] = after;
+                moved.push(at);
+            }
         }
-        Ok(())
+        Ok(moved)
     }
 
     /// Brings the details of a failure; without an answer, what the poll said is all that is known.
