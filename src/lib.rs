@@ -52,6 +52,7 @@
 //! **Beside the way**
 //!
 //! - [`demo`] makes a small world in one folder and plays the main job in it.
+//! - [`replay`] makes recent publications again with this build and compares the trees.
 //! - [`init_spec`] drafts a first spec for a package that has none.
 
 #![forbid(unsafe_code)]
@@ -88,6 +89,7 @@ pub mod process;
 pub mod progress;
 pub mod prove;
 pub mod publication;
+pub mod replay;
 pub mod report;
 pub mod signer_id;
 pub mod sources;

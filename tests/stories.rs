@@ -20,6 +20,7 @@ mod stories {
     mod output;
     mod programs;
     mod removal;
+    mod replay;
     mod source;
     mod tags;
     mod transports;

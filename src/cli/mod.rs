@@ -17,6 +17,7 @@ mod keys;
 mod populate;
 mod print;
 mod progress;
+mod replay;
 mod secret;
 mod signer;
 mod stop;
@@ -77,6 +78,9 @@ enum Command {
     /// Holds the bot's key in a process of its own, and signs what it has checked for itself.
     #[command(after_help = examples::SIGNER)]
     Signer(Box<signer::Arguments>),
+    /// Makes the bot's recent publications again with this build, and compares; it pushes nothing.
+    #[command(after_help = examples::REPLAY)]
+    Replay(replay::Arguments),
     /// Drafts a first spec for a source-git that has none.
     #[command(after_help = examples::INIT_SPEC)]
     InitSpec(init_spec::Arguments),
@@ -116,6 +120,7 @@ async fn command(cli: Cli) -> Exit {
         Command::Key(command) => key::run(command, format),
         Command::Keys(arguments) => keys::run(arguments, format).await,
         Command::Signer(arguments) => signer::run(*arguments).await,
+        Command::Replay(arguments) => replay::run(arguments, format).await,
         Command::InitSpec(arguments) => init_spec::run(&arguments, format),
     }
 }

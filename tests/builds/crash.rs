@@ -126,7 +126,10 @@ async fn comes_to_one_build(yard: &Yard) {
     }
     let told = yard.told();
     assert!(!told.is_empty());
-    assert!(told.iter().all(|ending| matches!(ending, Ending::Succeeded { .. })), "{told:#?}");
+    assert!(
+        told.iter().all(|ending| matches!(ending, Ending::Succeeded { .. })),
+        "{told:#?}"
+    );
     let hub = yard.server.hub();
     let built: Vec<_> = hub.builds.iter().filter(|build| build.nvr == NVR).collect();
     assert_eq!(built.len(), 1);

@@ -48,7 +48,8 @@ async fn a_failure_says_step_architecture_and_the_end_of_the_right_log() {
     let yard = Yard::new();
     yard.begin(order()).await;
     let words = "error building package (arch aarch64), mock exited with status 1; see build.log for more information";
-    let log = (1..=2000).map(|line| format!("line {line}\n")).collect::<String>() + "error: no such thing\n";
+    let log = (1..=2000).map(|line| format!("line {line}\n")).collect::<String>()
+        + "error: no such thing\n";
     let failed = Step::Failed("buildArch", "aarch64", 1005, words, ("build.log", log));
     yard.bring(yard.only_task(), failed);
     let build = yard.next().await;
@@ -66,7 +67,13 @@ async fn a_failure_says_step_architecture_and_the_end_of_the_right_log() {
 async fn a_log_shorter_than_what_is_asked_for_is_brought_whole() {
     let yard = Yard::new();
     yard.begin(order()).await;
-    let failed = Step::Failed("buildSRPMFromSCM", "srpm", 1005, "exit status 2", ("checkout.log", "short\n".to_owned()));
+    let failed = Step::Failed(
+        "buildSRPMFromSCM",
+        "srpm",
+        1005,
+        "exit status 2",
+        ("checkout.log", "short\n".to_owned()),
+    );
     yard.bring(yard.only_task(), failed);
     let build = yard.next().await;
     let Some(Ending::FailedByPackage { failure }) = build.ending() else { panic!("{build:#?}") };
@@ -80,7 +87,13 @@ async fn what_the_builders_spoil_is_tried_again_after_a_rest_and_told_at_the_end
     let mut build = yard.begin(order()).await;
     for spoiled in 0..3 {
         let task = yard.server.hub().build_tasks().last().unwrap().id;
-        let step = Step::Failed("buildArch", "x86_64", 1, "OSError: disk full", ("build.log", String::new()));
+        let step = Step::Failed(
+            "buildArch",
+            "x86_64",
+            1,
+            "OSError: disk full",
+            ("build.log", String::new()),
+        );
         yard.bring(task, step);
         build = yard.next().await;
         assert_eq!(yard.server.hub().build_tasks().len(), spoiled + 1);
@@ -91,7 +104,9 @@ async fn what_the_builders_spoil_is_tried_again_after_a_rest_and_told_at_the_end
             build = yard.next().await;
         }
     }
-    let Some(Ending::FailedByInfrastructure { failure }) = build.ending() else { panic!("{build:#?}") };
+    let Some(Ending::FailedByInfrastructure { failure }) = build.ending() else {
+        panic!("{build:#?}")
+    };
     assert_eq!(failure.side, Side::Infrastructure);
     assert_eq!(yard.told().len(), 1);
 }
@@ -106,7 +121,9 @@ async fn what_cannot_be_built_is_refused_before_anything_is_submitted() {
         }),
         ("build-tag-locked", |hub| hub.tags.clear()),
         ("build-not-listed", |hub| hub.listed.clear()),
-        ("build-blocked", |hub| hub.listed.values_mut().for_each(|blocked| *blocked = true)),
+        ("build-blocked", |hub| {
+            hub.listed.values_mut().for_each(|blocked| *blocked = true)
+        }),
     ];
     for (code, change) in cases {
         let yard = Yard::new();
@@ -127,7 +144,10 @@ async fn somebody_elses_build_of_the_same_commit_is_followed_and_counts() {
     assert!(matches!(build.stage, Stage::Following { by: By::Others, .. }), "{build:#?}");
     yard.bring(carols, Step::Done);
     let build = yard.next().await;
-    assert!(matches!(build.ending(), Some(Ending::Succeeded { by: By::Others, .. })), "{build:#?}");
+    assert!(
+        matches!(build.ending(), Some(Ending::Succeeded { by: By::Others, .. })),
+        "{build:#?}"
+    );
     assert_eq!(yard.only_task(), carols);
 }
 
@@ -137,13 +157,19 @@ async fn somebody_elses_build_that_fails_is_followed_by_our_own() {
     let carols = yard.server.hub().carol_builds(&source());
     yard.bring(carols, Step::Started);
     yard.begin(order()).await;
-    yard.bring(carols, Step::Failed("buildArch", "x86_64", 1005, "no", ("build.log", String::new())));
+    yard.bring(
+        carols,
+        Step::Failed("buildArch", "x86_64", 1005, "no", ("build.log", String::new())),
+    );
     yard.next().await;
     let tasks: Vec<i64> = yard.server.hub().build_tasks().iter().map(|task| task.id).collect();
     assert_eq!(tasks.len(), 2);
     yard.bring(tasks[1], Step::Done);
     let build = yard.next().await;
-    assert!(matches!(build.ending(), Some(Ending::Succeeded { by: By::Us, .. })), "{build:#?}");
+    assert!(
+        matches!(build.ending(), Some(Ending::Succeeded { by: By::Us, .. })),
+        "{build:#?}"
+    );
 }
 
 #[tokio::test]
@@ -158,7 +184,10 @@ async fn somebody_elses_build_that_wins_the_race_is_taken_and_our_failure_not_to
     assert!(matches!(build.stage, Stage::Following { by: By::Others, .. }), "{build:#?}");
     yard.bring(carols, Step::Done);
     let build = yard.next().await;
-    assert!(matches!(build.ending(), Some(Ending::Succeeded { by: By::Others, .. })), "{build:#?}");
+    assert!(
+        matches!(build.ending(), Some(Ending::Succeeded { by: By::Others, .. })),
+        "{build:#?}"
+    );
 }
 
 #[tokio::test]
@@ -192,7 +221,10 @@ async fn a_lost_answer_gives_one_task() {
             yard.pass(60);
             build = yard.next().await;
         }
-        assert!(matches!(build.stage, Stage::Following { by: By::Us, .. }), "{trouble:?} {build:#?}");
+        assert!(
+            matches!(build.stage, Stage::Following { by: By::Us, .. }),
+            "{trouble:?} {build:#?}"
+        );
         yard.only_task();
     }
 }
@@ -200,7 +232,8 @@ async fn a_lost_answer_gives_one_task() {
 #[tokio::test]
 async fn an_expired_session_an_offline_hub_and_broken_connections_are_lived_through() {
     for method in ["getLoggedInUser", "multiCall", "listTasks", "login"] {
-        for trouble in [Trouble::Offline, Trouble::LoseAnswer, Trouble::Page(503), Trouble::Expired] {
+        for trouble in [Trouble::Offline, Trouble::LoseAnswer, Trouble::Page(503), Trouble::Expired]
+        {
             if method == "login" && trouble == Trouble::Expired {
                 continue;
             }
@@ -306,7 +339,10 @@ async fn a_build_is_stopped_on_request_and_tried_again_on_request() {
     let build = bot.take_in(build, Observation::CancelAsked, yard.now()).unwrap();
     assert_eq!(build.cancel, Cancel::Asked);
     let build = yard.next().await;
-    assert!(matches!(build.ending(), Some(Ending::Cancelled { asked: true, .. })), "{build:#?}");
+    assert!(
+        matches!(build.ending(), Some(Ending::Cancelled { asked: true, .. })),
+        "{build:#?}"
+    );
     assert_eq!(yard.server.hub().tasks[0].state, 3);
     bot.take_in(build, Observation::RetryAsked, yard.now()).unwrap();
     yard.next().await;
@@ -320,7 +356,8 @@ async fn a_scratch_build_uploads_its_source_package_and_leaves_no_build() {
     let file = folder.path().join("hello-1.0-2.src.rpm");
     let content: Vec<u8> = (0..2_500_000_u32).map(|number| number as u8).collect();
     std::fs::write(&file, &content).unwrap();
-    let scratch = BuildOrder { kind: BuildKind::Scratch, source: Source::SourcePackage(file), ..order() };
+    let scratch =
+        BuildOrder { kind: BuildKind::Scratch, source: Source::SourcePackage(file), ..order() };
     let build = yard.begin(scratch).await;
     let task = yard.only_task();
     let uploads = yard.server.hub().uploads.clone();
@@ -329,7 +366,10 @@ async fn a_scratch_build_uploads_its_source_package_and_leaves_no_build() {
     assert!(*stored == content);
     yard.bring(task, Step::Done);
     let build = yard.next().await;
-    assert!(matches!(build.ending(), Some(Ending::Succeeded { build: None, .. })), "{build:#?}");
+    assert!(
+        matches!(build.ending(), Some(Ending::Succeeded { build: None, .. })),
+        "{build:#?}"
+    );
 }
 
 #[tokio::test]
@@ -346,7 +386,10 @@ async fn a_follower_starts_nothing_and_finds_what_others_start_for_the_commit() 
     bot.round(&mut builds, &yard.clock()).await.unwrap();
     yard.bring(carols, Step::Done);
     bot.round(&mut builds, &yard.clock()).await.unwrap();
-    assert!(matches!(builds[0].ending(), Some(Ending::Succeeded { by: By::Others, .. })), "{builds:#?}");
+    assert!(
+        matches!(builds[0].ending(), Some(Ending::Succeeded { by: By::Others, .. })),
+        "{builds:#?}"
+    );
 }
 
 #[tokio::test]

@@ -27,7 +27,8 @@ fn kojis_own_client_works_with_the_fake_hub() {
     for proxy in ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
         python.env_remove(proxy);
     }
-    let mut child = python.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("python3 is installed");
+    let mut child =
+        python.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("python3 is installed");
     let mut answer = child.stdin.take().unwrap();
     let mut last = String::new();
     for line in BufReader::new(child.stdout.take().unwrap()).lines() {
@@ -40,7 +41,10 @@ fn kojis_own_client_works_with_the_fake_hub() {
     }
     drop(answer);
     let status = child.wait().unwrap();
-    assert!(status.success() && last == "all of it", "{status}, after {last:?}; tests/run brings Koji's client");
+    assert!(
+        status.success() && last == "all of it",
+        "{status}, after {last:?}; tests/run brings Koji's client"
+    );
 }
 
 /// Does what the client asks of the builders.

@@ -14,11 +14,13 @@ async fn a_thousand_builds_are_followed_with_one_request_a_poll() {
     let mut builds: Vec<Build> = (0..1000_u32)
         .map(|number| {
             let commit = format!("{number:040x}").parse().unwrap();
-            let source = BuildOrder::commit_source("https://src.example/hello.git", &commit).unwrap();
+            let source =
+                BuildOrder::commit_source("https://src.example/hello.git", &commit).unwrap();
             let order = BuildOrder { commit, source, ..order() };
             let mut build = Build::new(order, "f44-candidate".parse().unwrap(), None);
             let task = yard.server.hub().carol_builds("x").to_string().parse().unwrap();
-            build.stage = lockkeeper::build::Stage::Following { task, by: lockkeeper::build::By::Us };
+            build.stage =
+                lockkeeper::build::Stage::Following { task, by: lockkeeper::build::By::Us };
             bot.take(build, yard.now()).unwrap()
         })
         .collect();

@@ -91,7 +91,10 @@ impl Yard {
 
     /// Returns a client that does not wait long.
     pub fn koji(&self, mode: Mode) -> Koji {
-        self.koji_as(mode, Login::Password { user: "bot".to_owned(), password: "secret".to_owned() })
+        self.koji_as(
+            mode,
+            Login::Password { user: "bot".to_owned(), password: "secret".to_owned() },
+        )
     }
 
     pub fn koji_as(&self, mode: Mode, login: Login) -> Koji {

@@ -60,7 +60,8 @@ impl Hub {
         match method {
             "login" => {
                 let (name, password) = (arguments.text(0, "user"), arguments.text(1, "password"));
-                let known = self.users.iter().position(|user| *user == (name.clone(), password.clone()));
+                let known =
+                    self.users.iter().position(|user| *user == (name.clone(), password.clone()));
                 let user = known.ok_or_else(|| fault(1002, "invalid username or password"))?;
                 return Ok(self.log_in(user as i64 + 1));
             }
@@ -112,7 +113,9 @@ impl Hub {
     }
 
     fn many(&mut self, arguments: &Arguments, user: Option<i64>) -> Answer {
-        let Value::Array(calls) = arguments.get(0, "calls") else { return Err(fault(1019, "no calls")) };
+        let Value::Array(calls) = arguments.get(0, "calls") else {
+            return Err(fault(1019, "no calls"));
+        };
         let answers = calls.into_iter().map(|call| {
             let Value::Struct(mut call) = call else { return Err(fault(1019, "no call")) };
             let method = call.remove("methodName").map(|name| text(&name)).unwrap_or_default();
@@ -139,11 +142,15 @@ impl Hub {
             "getLoggedInUser" => Ok(user.map_or(Value::Nil, |user| self.user(user))),
             "getBuildTarget" => Ok(self.target(&arguments.text(0, "info"))),
             "getTag" => Ok(self.tag(&arguments.text(0, "tagInfo"))),
-            "getPackageConfig" => self.package(&arguments.text(0, "tag"), &arguments.text(1, "pkg")),
+            "getPackageConfig" => {
+                self.package(&arguments.text(0, "tag"), &arguments.text(1, "pkg"))
+            }
             "getBuild" => Ok(self.build_info(&arguments.get(0, "buildInfo"))),
             "listBuilds" => Ok(self.builds_of(arguments.number(99, "taskID"))),
             "listTags" => Ok(self.tags_of(arguments.number(0, "build"))),
-            "listTasks" => Ok(self.list_tasks(&arguments.get(0, "opts"), &arguments.get(1, "queryOpts"))),
+            "listTasks" => {
+                Ok(self.list_tasks(&arguments.get(0, "opts"), &arguments.get(1, "queryOpts")))
+            }
             "getTaskInfo" => self.task_info(arguments),
             "getTaskDescendents" => Ok(self.descendants(arguments.number(0, "task_id"))),
             "getTaskResult" => self.task_result(arguments),
@@ -166,7 +173,11 @@ impl Hub {
     fn target(&self, name: &str) -> Value {
         self.targets.get(name).map_or(Value::Nil, |dest| {
             let dest = Value::String(dest.clone());
-            record([("name", Value::String(name.to_owned())), ("dest_tag_name", dest), ("id", whole(7))])
+            record([
+                ("name", Value::String(name.to_owned())),
+                ("dest_tag_name", dest),
+                ("id", whole(7)),
+            ])
         })
     }
 
@@ -204,10 +215,13 @@ impl Hub {
             ("task_id", build.task.map_or(Value::Nil, whole)),
             ("owner_name", Value::String(self.users[build.owner as usize - 1].0.clone())),
             // The hub learns of the source when the build is complete.
-            ("source", match (&build.source, build.state) {
-                (Some(source), 1) => Value::String(source.clone()),
-                _ => Value::Nil,
-            }),
+            (
+                "source",
+                match (&build.source, build.state) {
+                    (Some(source), 1) => Value::String(source.clone()),
+                    _ => Value::Nil,
+                },
+            ),
         ])
     }
 
@@ -217,7 +231,8 @@ impl Hub {
     }
 
     fn tags_of(&self, build: i64) -> Value {
-        let tags = self.builds.iter().filter(|found| found.id == build).flat_map(|found| &found.tags);
+        let tags =
+            self.builds.iter().filter(|found| found.id == build).flat_map(|found| &found.tags);
         Value::Array(tags.map(|tag| record([("name", Value::String(tag.clone()))])).collect())
     }
 
@@ -229,7 +244,9 @@ impl Hub {
         let (method, owner) = (text(&field(which, "method")), field(which, "owner"));
         let decode = field(which, "decode") == Value::Boolean(true);
         let is_wanted = |task: &&Task| {
-            task.method == method && task.made > after && (owner == Value::Nil || number(&owner) == task.owner)
+            task.method == method
+                && task.made > after
+                && (owner == Value::Nil || number(&owner) == task.owner)
         };
         let mut found: Vec<&Task> = self.tasks.iter().filter(is_wanted).collect();
         if text(&field(order, "order")) == "-id" {
@@ -258,7 +275,8 @@ impl Hub {
         let mut tree = BTreeMap::new();
         let mut open = vec![id];
         while let Some(id) = open.pop() {
-            let children: Vec<&Task> = self.tasks.iter().filter(|task| task.parent == Some(id)).collect();
+            let children: Vec<&Task> =
+                self.tasks.iter().filter(|task| task.parent == Some(id)).collect();
             open.extend(children.iter().map(|task| task.id));
             let records = children.into_iter().map(|task| task_record(task, false));
             tree.insert(id.to_string(), Value::Array(records.collect()));
@@ -288,7 +306,9 @@ impl Hub {
             // As a real hub: the size is a text.
             record([("DEFAULT", record([("st_size", Value::String(content.len().to_string()))]))])
         };
-        Value::Struct(files.iter().map(|(name, content)| (name.clone(), on_volume(content))).collect())
+        Value::Struct(
+            files.iter().map(|(name, content)| (name.clone(), on_volume(content))).collect(),
+        )
     }
 
     fn download(&self, arguments: &Arguments) -> Answer {
@@ -335,7 +355,9 @@ impl Hub {
         match self.task(id).map(|task| (task.owner == user, task.state)) {
             None => Err(fault(1000, format!("Invalid task: {id}"))),
             Some((false, _)) => Err(fault(1004, "Cannot cancel task, not owner")),
-            Some((true, 2 | 3 | 5)) => Err(fault(1000, format!("Cannot cancel task {id}, already finished"))),
+            Some((true, 2 | 3 | 5)) => {
+                Err(fault(1000, format!("Cannot cancel task {id}, already finished")))
+            }
             Some((true, _)) => {
                 self.cancel(id);
                 Ok(Value::Nil)
@@ -353,7 +375,9 @@ impl Hub {
     fn upload(&mut self, arguments: &Arguments, _: i64) -> Answer {
         let name = format!("{}/{}", arguments.text(0, "path"), arguments.text(1, "name"));
         let (size, offset) = (arguments.number(2, "size"), arguments.number(4, "offset"));
-        let Value::Array(digest) = arguments.get(3, "md5sum") else { return Err(fault(1019, "digest")) };
+        let Value::Array(digest) = arguments.get(3, "md5sum") else {
+            return Err(fault(1019, "digest"));
+        };
         let data = BASE64_STANDARD.decode(arguments.text(5, "data").replace('\n', ""));
         let data = data.map_err(|_| fault(1019, "data"))?;
         let stored = self.uploads.entry(name).or_default();
@@ -371,7 +395,8 @@ impl Hub {
                 data
             }
         };
-        let found: String = Sha256::digest(&hashed).iter().map(|byte| format!("{byte:02x}")).collect();
+        let found: String =
+            Sha256::digest(&hashed).iter().map(|byte| format!("{byte:02x}")).collect();
         let fits = (text(&digest[0]), text(&digest[1])) == ("sha256".to_owned(), found);
         Ok(Value::Boolean(fits && hashed.len() as i64 == size))
     }
@@ -416,10 +441,13 @@ fn task_record(task: &Task, request: bool) -> Value {
         ("state", Value::Integer(task.state)),
         ("owner", whole(task.owner)),
         ("arch", Value::String(arch.to_owned())),
-        ("label", match task.label.is_empty() {
-            true => Value::Nil,
-            false => Value::String(task.label.clone()),
-        }),
+        (
+            "label",
+            match task.label.is_empty() {
+                true => Value::Nil,
+                false => Value::String(task.label.clone()),
+            },
+        ),
         ("create_ts", Value::Double(task.made)),
         ("completion_ts", task.ended.map_or(Value::Nil, Value::Double)),
         ("is_scratch", Value::Boolean(is_scratch(task))),

@@ -76,11 +76,7 @@ impl Drop for HubServer {
     }
 }
 
-fn serve(
-    listener: TcpListener,
-    hub: Arc<Mutex<Hub>>,
-    stopped: tokio::sync::oneshot::Receiver<()>,
-) {
+fn serve(listener: TcpListener, hub: Arc<Mutex<Hub>>, stopped: tokio::sync::oneshot::Receiver<()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime can be made").block_on(async {
         let listener = tokio::net::TcpListener::from_std(listener).expect("the socket is good");
@@ -164,6 +160,9 @@ fn answer(result: Result<Value, Fault>) -> Response {
         Err(fault) => FaultResponse { fault }.to_xml(),
     };
     let body = format!("<?xml version='1.0'?>\n{}", xml.expect("it can be written"));
-    let headers = [(header::CONTENT_TYPE, "text/xml"), (header::HeaderName::from_static("koji-version"), "1.36.1")];
+    let headers = [
+        (header::CONTENT_TYPE, "text/xml"),
+        (header::HeaderName::from_static("koji-version"), "1.36.1"),
+    ];
     (headers, body).into_response()
 }

@@ -126,7 +126,13 @@ impl Hub {
         self.clock
     }
 
-    pub(super) fn new_task(&mut self, method: &str, parent: Option<i64>, owner: i64, request: Vec<Value>) -> i64 {
+    pub(super) fn new_task(
+        &mut self,
+        method: &str,
+        parent: Option<i64>,
+        owner: i64,
+        request: Vec<Value>,
+    ) -> i64 {
         let (id, made) = (100 + self.tasks.len() as i64, self.tick());
         self.tasks.push(Task {
             id,
@@ -145,7 +151,10 @@ impl Hub {
     }
 
     pub(super) fn task_mut(&mut self, id: i64) -> &mut Task {
-        self.tasks.iter_mut().find(|task| task.id == id).expect("the test names a task that is there")
+        self.tasks
+            .iter_mut()
+            .find(|task| task.id == id)
+            .expect("the test names a task that is there")
     }
 
     /// Another packager builds a commit.
@@ -193,18 +202,26 @@ impl Hub {
         let source = text(&task.request[0]);
         let commit = source.rsplit_once('#').map_or("", |(_, commit)| commit);
         let Some(nvr) = self.nvrs.get(commit).cloned() else {
-            return self.fail(id, 1005, "error building srpm, mock exited with status 1; see build.log");
+            return self.fail(
+                id,
+                1005,
+                "error building srpm, mock exited with status 1; see build.log",
+            );
         };
         let mine = self.builds.iter().position(|build| build.nvr == nvr);
         match mine.map(|at| (at, self.builds[at].state, self.builds[at].task)) {
             Some((_, 0, of)) if of == Some(id) => {}
             Some((at, 0 | 1, _)) => {
-                let words = format!("Build already exists (id={}, state={})", self.builds[at].id, self.builds[at].state);
+                let words = format!(
+                    "Build already exists (id={}, state={})",
+                    self.builds[at].id, self.builds[at].state
+                );
                 self.fail(id, 1000, &words);
             }
             Some((at, ..)) => {
                 let build = &mut self.builds[at];
-                (build.state, build.task, build.owner, build.source) = (0, Some(id), task.owner, Some(source));
+                (build.state, build.task, build.owner, build.source) =
+                    (0, Some(id), task.owner, Some(source));
             }
             None => {
                 let build_id = 5000 + self.builds.len() as i64;
@@ -260,8 +277,12 @@ impl Hub {
 
     /// Finishes the tasks that put on tags, as far as the policy lets them.
     pub fn run_tag_tasks(&mut self) {
-        let open: Vec<Task> =
-            self.tasks.iter().filter(|task| task.method == "tagBuild" && task.state == 0).cloned().collect();
+        let open: Vec<Task> = self
+            .tasks
+            .iter()
+            .filter(|task| task.method == "tagBuild" && task.state == 0)
+            .cloned()
+            .collect();
         for task in open {
             if !self.tagging_allowed {
                 self.fail(task.id, 1004, "policy violation (tag)");
