@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::SystemTime;
 
-use lockkeeper::demo::NewCommit;
+use lockkeeper::demo::{NewCommit, Project};
 
 use crate::world::{Run, World, hermetic, succeed};
 
@@ -54,16 +55,13 @@ fn a_tag_that_came_later_and_keys_that_changed_make_no_difference() {
 
 #[test]
 fn a_tree_that_this_build_would_not_make_is_told_with_its_files() {
-    let mut world = published_twice("tag-archive");
+    let world = published_twice("tag-archive");
     // As if another build had made the last publication: the same words, another tree, the bot's own signature.
     let message = world.dist_git(&["show", "-s", "--format=%B", "f44"]) + "\n";
-    let bot = world.package.bot().clone();
-    world.dist_git_commit(
-        NewCommit::new(&message)
-            .put("hello.spec", "Name: hello\n")
-            .put("odd\u{7}", "x")
-            .signed_by(&bot),
-    );
+    let folder = world.package.dist_git.folder();
+    let mut dist_git = Project::open(folder, "f44", SystemTime::now()).unwrap();
+    let other = NewCommit::new(&message).put("hello.spec", "Name: hello\n").put("odd\u{7}", "x");
+    dist_git.commit(other.signed_by(world.package.bot())).unwrap();
     let run = replay(&world, &["--limit", "1"]);
     run.came_to(3, "refused", "replay-differs");
     let publication = &run.report["publications"][0];
@@ -75,7 +73,7 @@ fn a_tree_that_this_build_would_not_make_is_told_with_its_files() {
 
 #[test]
 fn what_cannot_be_made_again_is_no_silent_success() {
-    let mut world = published_twice("tag-archive");
+    let world = published_twice("tag-archive");
     let tip = world.source.tip().unwrap().unwrap();
     world.source_git(&["tag", "-f", "v1.0", &tip.to_string()]);
     let run = replay(&world, &[]);
