@@ -47,6 +47,7 @@
 //! - [`ssh`] is the only room that names ssh-key.
 //! - [`http`] holds what the HTTP clients share: timeouts, retries, bodies that are hashed while they are written.
 //! - [`process`] is the only room that starts other programs.
+//! - [`container`] is the only room that knows podman and docker: it pins images to digests and confines what runs.
 //!
 //! **Beside the way**
 //!
@@ -67,6 +68,7 @@ pub mod bot_certs;
 pub mod bot_key;
 pub mod cli;
 pub mod config;
+pub mod container;
 pub mod decide;
 pub mod demo;
 pub mod digest;
