@@ -10,7 +10,7 @@ use super::secret::{agent_key, passphrase};
 use crate::bot_certs::BotCerts;
 use crate::bot_key::BotKey;
 use crate::config::TagTrust;
-use crate::container::{self, EngineChoice};
+use crate::container::{self, EngineChoice, ImageReference};
 use crate::decide::Rules;
 use crate::git::{Mirrors, Transport};
 use crate::http::{Backoff, LowSpeed, Timeouts};
@@ -19,6 +19,7 @@ use crate::ledger::Trusted;
 use crate::lookaside::{HttpOptions, Lookaside};
 use crate::observe::Lookout;
 use crate::outcome::{Problem, Refusal, Result};
+use crate::populate::contained::Containers;
 use crate::populate::identity::Method;
 use crate::populate::upstream::download;
 use crate::populate::upstream::network::Reach;
@@ -118,15 +119,24 @@ pub struct EngineFlags {
     /// Gives the network to a container whose branch asks for it.
     #[arg(long)]
     pub allow_network: bool,
+    /// The image that spec.command runs in where the branch names none.
+    #[arg(long, value_name = "IMAGE")]
+    pub tool_image: Option<ImageReference>,
 }
 
 impl EngineFlags {
+    /// Returns where containers are run, as the flags say and nothing else.
+    pub fn containers(&self) -> Containers {
+        Containers::new(self.options(container::Options::default()))
+    }
+
     /// Returns the operator's settings, or the defaults, with what the flags change.
     pub fn options(&self, operators: container::Options) -> container::Options {
         container::Options {
             engine: self.engine.unwrap_or(operators.engine),
             require_digest: self.require_digest || operators.require_digest,
             allow_network: self.allow_network || operators.allow_network,
+            tool_image: self.tool_image.clone().or(operators.tool_image),
             ..operators
         }
     }
@@ -306,6 +316,7 @@ impl Surroundings {
         &'a self,
         content: &'a ContentFlags,
         lookaside: Option<&'a Lookaside>,
+        containers: &'a Containers,
         progress: Progress<'a>,
     ) -> Result<World<'a>> {
         Ok(World {
@@ -313,6 +324,8 @@ impl Surroundings {
             rules: self.rules.clone(),
             work: self.work.path(),
             releases: self.releases(content, lookaside)?,
+            containers,
+            container_log: self.work.path().join("container.log"),
             method: content.method(),
             progress,
         })

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::image::ImageReference;
 use super::measure::{Bytes, Time};
 use crate::names::NameError;
 
@@ -23,6 +24,9 @@ pub struct Options {
     pub require_digest: bool,
     /// Whether a branch that asks for the network gets it.
     pub allow_network: bool,
+    /// The image that `spec.command` runs in where the branch names none.
+    #[schemars(with = "Option<String>")]
+    pub tool_image: Option<ImageReference>,
     /// What one run may use.
     pub limits: Limits,
 }
@@ -35,6 +39,7 @@ impl Default for Options {
             ulimits: Vec::new(),
             require_digest: false,
             allow_network: false,
+            tool_image: None,
             limits: Limits::default(),
         }
     }
@@ -48,7 +53,7 @@ impl Default for Options {
 pub enum EngineChoice {
     /// Podman, or docker where there is no podman.
     Auto,
-    /// The built-in mechanisms run in this process; an image that a branch names runs as with `auto`.
+    /// The built-in mechanisms run in this process, and nothing else runs: a branch that names an image is refused.
     Builtin,
     /// Podman, and nothing else.
     Podman,

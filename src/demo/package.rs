@@ -15,6 +15,7 @@ use crate::lookaside::{Directory, HttpOptions, Lookaside};
 use crate::names::{FileName, ObjectId};
 use crate::observe::Lookout;
 use crate::outcome::Result;
+use crate::populate::contained::Containers;
 use crate::populate::identity::Method;
 use crate::populate::upstream::download;
 use crate::populate::upstream::network::Reach;
@@ -132,6 +133,7 @@ impl Package {
             crate::outcome::Problem::permanent("work-not-writable", error.to_string())
                 .because(error)
         })?;
+        let containers = Containers::new(crate::container::Options::default());
         let world = World {
             lookout: Lookout {
                 mirrors: &mirrors,
@@ -149,6 +151,8 @@ impl Package {
                 keyring: &[],
                 now,
             },
+            containers: &containers,
+            container_log: work.join("container.log"),
             method: Method::Git,
             progress: Progress::SILENT,
         };
