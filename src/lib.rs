@@ -52,6 +52,7 @@
 //! **Beside the way**
 //!
 //! - [`demo`] makes a small world in one folder and plays the main job in it.
+//! - [`conformance`] says point by point whether an image keeps the container contract.
 //! - [`init_spec`] drafts a first spec for a package that has none.
 
 #![forbid(unsafe_code)]
@@ -68,6 +69,7 @@ pub mod bot_certs;
 pub mod bot_key;
 pub mod cli;
 pub mod config;
+pub mod conformance;
 pub mod container;
 pub mod decide;
 pub mod demo;

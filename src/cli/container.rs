@@ -1,6 +1,7 @@
 //! `lockkeeper container`: the conformance kit, the contract's schemas, and the program inside the published images.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use clap::{Subcommand, ValueEnum};
 
@@ -9,7 +10,7 @@ use super::{Format, print};
 use crate::config::Mechanism;
 use crate::conformance;
 use crate::container::ImageReference;
-use crate::outcome::{Fault, Lasting, printable};
+use crate::outcome::{Fault, printable};
 use crate::populate::contained::inside::{Folders, populate};
 use crate::populate::contained::{request_schema, result_schema};
 use crate::report::Exit;
@@ -73,22 +74,54 @@ pub enum ContractFile {
     Result,
 }
 
-/// The exit code by which a container refuses.
-const REFUSED: u8 = 64;
-
-/// How a command ended: an exit code of ours, or that of a container.
-pub enum Ended {
-    /// As every command.
-    Exit(Exit),
-    /// Refused, as the contract says it.
-    Refused,
+/// Runs `container`.
+pub async fn run(command: Command, format: Format) -> Exit {
+    match command {
+        Command::Check { image, mechanism, engine } => {
+            check(&image, mechanism, &engine, format).await
+        }
+        Command::Schema { file } => {
+            let schema = match file {
+                ContractFile::Request => request_schema(),
+                ContractFile::Result => result_schema(),
+            };
+            print::to_stdout(&format!("{schema:#}\n"));
+            Exit::Done
+        }
+        Command::Populate { mechanism, root } => inside(mechanism, &root),
+    }
 }
 
-impl From<Ended> for std::process::ExitCode {
-    fn from(ended: Ended) -> std::process::ExitCode {
-        match ended {
-            Ended::Exit(exit) => std::process::ExitCode::from(exit as u8),
-            Ended::Refused => std::process::ExitCode::from(REFUSED),
+async fn check(
+    image: &ImageReference,
+    mechanism: Named,
+    engine: &EngineFlags,
+    format: Format,
+) -> Exit {
+    let options = engine.options_with_engine();
+    let checked = conformance::check(image, mechanism.into(), options, SystemTime::now()).await;
+    let checked = match checked {
+        Ok(checked) => checked,
+        Err(fault) => return print::fault(&fault),
+    };
+    let text = match format {
+        Format::Text => checked.words(),
+        Format::Json => format!("{:#}\n", checked.to_json()),
+    };
+    print::to_stdout(&text);
+    if checked.holds() { Exit::Done } else { Exit::Refused }
+}
+
+/// Fulfils a request; a refusal is one line on stdout, as the contract has it.
+fn inside(mechanism: Named, root: &Path) -> Exit {
+    match populate(mechanism.into(), &Folders::below(root)) {
+        Ok(()) => Exit::Done,
+        Err(Fault::Refused(refusal)) => {
+            let hint = if refusal.hint.is_empty() { "" } else { "; " };
+            let line = format!("{} [{}]{hint}{}", refusal.message, refusal.code, refusal.hint);
+            print::to_stdout(&format!("{}\n", printable(line.replace('\n', " "), 2000)));
+            Exit::ContainerRefuses
         }
+        Err(fault) => print::fault(&fault),
     }
 }

@@ -8,7 +8,9 @@ use clap::Args;
 
 use super::progress::Spinner;
 use super::sync::{public_half, write_json};
-use super::world::{ContentFlags, EngineFlags, Surroundings, TrustFlags, output_folder, read, working_folder};
+use super::world::{
+    ContentFlags, EngineFlags, Surroundings, TrustFlags, output_folder, read, working_folder,
+};
 use super::{Format, print};
 use crate::config::{BranchConfig, TagTrust};
 use crate::decide::{self, Ordered, Rules};

@@ -7,8 +7,8 @@ use clap::Args;
 
 use super::progress::Spinner;
 use super::world::{
-    ContentFlags, EngineFlags, KeyFlags, LookasideFlags, Surroundings, TargetFlags, TrustFlags, output_folder,
-    read,
+    ContentFlags, EngineFlags, KeyFlags, LookasideFlags, Surroundings, TargetFlags, TrustFlags,
+    output_folder, read,
 };
 use super::{Format, print};
 use crate::bot_key::describe;
@@ -77,8 +77,7 @@ async fn sync(arguments: &Arguments) -> Result<Report> {
     let watcher = |step| spinner.show(step);
     let progress = Progress::new(&watcher);
     let containers = arguments.engine.containers();
-    let world =
-        surroundings.world(&arguments.content, Some(&lookaside), &containers, progress)?;
+    let world = surroundings.world(&arguments.content, Some(&lookaside), &containers, progress)?;
     Ok(crate::sync::sync(&target, &world, &harbour).await)
 }
 

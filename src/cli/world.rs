@@ -125,6 +125,12 @@ pub struct EngineFlags {
 }
 
 impl EngineFlags {
+    /// Returns the settings of a command that is about nothing but containers: one engine or the other is wanted.
+    pub fn options_with_engine(&self) -> container::Options {
+        let wanted = container::Options { engine: EngineChoice::Auto, ..Default::default() };
+        self.options(wanted)
+    }
+
     /// Returns where containers are run, as the flags say and nothing else.
     pub fn containers(&self) -> Containers {
         Containers::new(self.options(container::Options::default()))

@@ -98,8 +98,9 @@ impl Order {
         }
         if uses_autorelease {
             let words = "the container calls its spec final, and the spec has %autorelease";
-            return Err(Refusal::new("final-spec-auto", words)
-                .hint("write a release, leave the spec to be edited, or set `release: {auto: keep}`"));
+            return Err(Refusal::new("final-spec-auto", words).hint(
+                "write a release, leave the spec to be edited, or set `release: {auto: keep}`",
+            ));
         }
         let (version, epoch, release) = (read.version()?, read.epoch()?, read.release()?);
         let evr = |release| crate::names::Evr { epoch, version: version.clone(), release };

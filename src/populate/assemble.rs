@@ -244,7 +244,8 @@ impl LastAuthor<'_> {
             let parent = commit.parents.first().map(|id| self.objects.commit(id)).transpose()?;
             let changed = self.changed(&commit, parent.as_ref(), &paths)?;
             if !changed.is_empty() {
-                let is_own = own_publication(&commit, &self.target.name(), self.bot_certs).is_some();
+                let is_own =
+                    own_publication(&commit, &self.target.name(), self.bot_certs).is_some();
                 paths.retain(|path| !changed.contains(path));
                 own.extend(changed.into_iter().filter(|_| is_own));
             }

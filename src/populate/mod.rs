@@ -43,9 +43,7 @@ use crate::names::{FileName, ObjectId};
 use crate::observe::{DistGit, Scene};
 use crate::outcome::{Problem, Refusal, Result};
 use crate::progress::Progress;
-use crate::spec::{
-    Context, Edited, Edits, Entry, ReleaseEdit, Snapshot, SpecFile, merge_entries,
-};
+use crate::spec::{Context, Edited, Edits, Entry, ReleaseEdit, Snapshot, SpecFile, merge_entries};
 use crate::version::ReleaseForm;
 
 use contained::Given;
@@ -231,9 +229,7 @@ pub fn draft(
     };
     let content = content::make(ingredients)?;
     let edited = match given.map(|given| given.spec) {
-        Some(SpecState::Final) => {
-            Edited { bytes: source_spec.bytes().to_vec(), notes: Vec::new() }
-        }
+        Some(SpecState::Final) => Edited { bytes: source_spec.bytes().to_vec(), notes: Vec::new() },
         Some(SpecState::Edit) | None => {
             let edits = edits(order, &content, &changes.items, &source_spec, tip_spec.as_ref())?;
             source_spec.edit(&edits)?

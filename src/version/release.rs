@@ -130,8 +130,13 @@ pub fn next(question: &ReleaseQuestion<'_>) -> Result<Plan, Refusal> {
 ///
 /// # Errors
 /// `epoch-lowered`, `version-went-back` or `release-not-higher`.
-pub fn as_written(question: &ReleaseQuestion<'_>, evr: Evr, with_dist: &Evr) -> Result<Plan, Refusal> {
-    let question = ReleaseQuestion { version: &evr.version, spec_epoch: evr.epoch, epoch: None, ..*question };
+pub fn as_written(
+    question: &ReleaseQuestion<'_>,
+    evr: Evr,
+    with_dist: &Evr,
+) -> Result<Plan, Refusal> {
+    let question =
+        ReleaseQuestion { version: &evr.version, spec_epoch: evr.epoch, epoch: None, ..*question };
     standing(&question, epoch(&question)?)?;
     must_exceed(&question, &evr, with_dist)?;
     Ok(Plan { evr, form: ReleaseForm::AsWritten, warnings: Vec::new() })

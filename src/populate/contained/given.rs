@@ -85,7 +85,9 @@ impl Sorting<'_> {
             let there = objects.entry_at(&self.dist_git.tip.tree, &path)?;
             let id = Objects::hash(Kind::Blob, &file.content)?;
             if there.is_none_or(|entry| entry.id != id) {
-                notes.push(format!("the container wrote {path}, which is the bot's own and was not taken"));
+                notes.push(format!(
+                    "the container wrote {path}, which is the bot's own and was not taken"
+                ));
             }
         }
         Ok(())
@@ -113,7 +115,9 @@ impl Sorting<'_> {
                     let bytes = file.content;
                     patches.push(Patch { file_name, bytes, commits, subject, binary, has_crlf });
                 }
-                None if named.is_some() => return Err(missing("patches", &file_name, "dist-git").into()),
+                None if named.is_some() => {
+                    return Err(missing("patches", &file_name, "dist-git").into());
+                }
                 None => {}
             }
         }
@@ -128,9 +132,11 @@ impl Sorting<'_> {
         if copy.sha512 == release.sha512 {
             return Ok(());
         }
-        let words = format!("the container left another {} than the one that was released", release.file);
-        Err(Refusal::new("output-replaces-release", words)
-            .hint("leave the tarball as it is in /upstream, or give an archive of your own another name"))
+        let words =
+            format!("the container left another {} than the one that was released", release.file);
+        Err(Refusal::new("output-replaces-release", words).hint(
+            "leave the tarball as it is in /upstream, or give an archive of your own another name",
+        ))
     }
 
     fn source0(
@@ -139,11 +145,14 @@ impl Sorting<'_> {
         named: Option<&FileName>,
     ) -> Result<Option<FileName>, Refusal> {
         let is_there = |name: &FileName| archives.iter().any(|archive| archive.name == *name);
-        let is_release = |name: &FileName| self.release.is_some_and(|release| release.file == *name);
+        let is_release =
+            |name: &FileName| self.release.is_some_and(|release| release.file == *name);
         match (named, archives) {
             (Some(name), _) if is_there(name) || is_release(name) => Ok(Some(name.clone())),
             (Some(name), _) => Err(missing("source0", name, "lookaside")),
-            (None, _) if self.asks_for_release() => Ok(self.release.map(|release| release.file.clone())),
+            (None, _) if self.asks_for_release() => {
+                Ok(self.release.map(|release| release.file.clone()))
+            }
             (None, _) if is_there(self.archive) => Ok(Some(self.archive.clone())),
             (None, [only]) => Ok(Some(only.name.clone())),
             (None, _) => Ok(None),
@@ -158,8 +167,11 @@ impl Sorting<'_> {
 fn amendments(said: &Said, spec: Option<Vec<u8>>) -> Result<Vec<Amendment>, Refusal> {
     if said.spec == SpecState::Final {
         let Some(spec) = spec else {
-            return Err(Refusal::new("result-malformed", "the container calls its spec final, and left none")
-                .hint("leave the spec as /output/dist-git/NAME.spec"));
+            return Err(Refusal::new(
+                "result-malformed",
+                "the container calls its spec final, and left none",
+            )
+            .hint("leave the spec as /output/dist-git/NAME.spec"));
         };
         return Ok(vec![Amendment::FinalSpec(spec)]);
     }
@@ -193,6 +205,8 @@ pub(super) fn check_spec(bytes: &[u8], writer: &str) -> Result<(), Refusal> {
 }
 
 fn missing(key: &str, name: &FileName, folder: &str) -> Refusal {
-    let words = format!("the container's result.json names {name} as {key}, which is not in /output/{folder}/");
+    let words = format!(
+        "the container's result.json names {name} as {key}, which is not in /output/{folder}/"
+    );
     Refusal::new("output-missing", words).hint("leave the file there, or take its name out")
 }

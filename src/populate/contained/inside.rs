@@ -48,7 +48,8 @@ impl Folders {
 /// Refusals, which the container's last line tells, and problems.
 pub fn populate(mechanism: Mechanism, folders: &Folders) -> Result<()> {
     let request = folders.asked.join("request.json");
-    let request = Request::parse(&std::fs::read(&request).map_err(|error| unreadable(&request, error))?)?;
+    let request =
+        Request::parse(&std::fs::read(&request).map_err(|error| unreadable(&request, error))?)?;
     let source = Store::open(&folders.source, Trust::Fetched)?;
     let (dist_git, lookaside) = (folders.output.join("dist-git"), folders.output.join("lookaside"));
     for folder in [&dist_git, &lookaside] {
@@ -112,7 +113,8 @@ fn write(folder: &Path, path: &str, file: &CopiedFile) -> Result<()> {
 }
 
 fn unreadable(path: &Path, error: std::io::Error) -> Problem {
-    Problem::permanent("file-unreadable", format!("cannot read {}: {error}", path.display())).because(error)
+    Problem::permanent("file-unreadable", format!("cannot read {}: {error}", path.display()))
+        .because(error)
 }
 
 fn unwritable(path: &Path, error: std::io::Error) -> Problem {

@@ -122,7 +122,8 @@ fn parsed(named: &str) -> Result<ImageReference, Refusal> {
 }
 
 fn not_chosen() -> Refusal {
-    let words = "the branch asks for a container, and no engine is to be used here (engine: builtin)";
+    let words =
+        "the branch asks for a container, and no engine is to be used here (engine: builtin)";
     Refusal::config("engine-not-chosen", words).hint(
         "run with --engine auto (podman or docker must be installed), or set population.engine in lockkeeper.yaml; \
          or use a built-in population.mechanism without a container",

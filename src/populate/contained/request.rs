@@ -264,7 +264,8 @@ impl Request {
     /// Refuses what is no request, and another version of the contract.
     pub fn parse(bytes: &[u8]) -> Result<Request, Refusal> {
         let refuse = |words: String| Refusal::new("request-unreadable", words);
-        let unreadable = |error: serde_json::Error| refuse(format!("the request is not understood: {error}"));
+        let unreadable =
+            |error: serde_json::Error| refuse(format!("the request is not understood: {error}"));
         let raw: serde_json::Value = serde_json::from_slice(bytes).map_err(unreadable)?;
         match raw["contract"].as_u64() {
             Some(contract) if contract == u64::from(CONTRACT) => {

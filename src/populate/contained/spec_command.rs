@@ -36,7 +36,12 @@ pub async fn write_spec(
     room.progress.at(Step::Container);
     let whole = stage.run(&asked.request, limits, room.log);
     let run = RunSpec {
-        mounts: whole.mounts.iter().filter(|mount| mount.access == Access::ReadOnly).cloned().collect(),
+        mounts: whole
+            .mounts
+            .iter()
+            .filter(|mount| mount.access == Access::ReadOnly)
+            .cloned()
+            .collect(),
         command: Some(command.clone()),
         folder: Some(SOURCE),
         keep_stdout: Some(Bytes(LARGEST_SPEC as u64)),

@@ -52,14 +52,17 @@ impl Stage {
         stage.folders(release).map_err(|error| not_written(stage.folder.path(), error))?;
         dist_git.store.objects().write_out(&dist_git.tip.tree, &stage.at("dist-git"))?;
         let asked = stage.at("lockkeeper/request.json");
-        let written = std::fs::write(&asked, request.to_json()).and_then(|()| for_all(&asked, 0o644));
+        let written =
+            std::fs::write(&asked, request.to_json()).and_then(|()| for_all(&asked, 0o644));
         written.map_err(|error| not_written(&asked, error))?;
         Ok(stage)
     }
 
     /// Makes the folders; who runs inside is nobody that we know, so all may read, and fill the output.
     fn folders(&self, release: Option<&ReleaseTarball>) -> std::io::Result<()> {
-        for (name, mode) in [("lockkeeper", 0o755), ("dist-git", 0o755), ("output", 0o777), ("archives", 0o700)] {
+        for (name, mode) in
+            [("lockkeeper", 0o755), ("dist-git", 0o755), ("output", 0o777), ("archives", 0o700)]
+        {
             std::fs::create_dir(self.at(name))?;
             for_all(&self.at(name), mode)?;
         }

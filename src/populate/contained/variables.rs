@@ -25,7 +25,8 @@ pub(super) fn variables(request: &Request) -> Vec<(String, String)> {
     // The source belongs to another user than the one inside, and git would not look at it.
     all.extend(safe_folder());
     let ours = ours(request);
-    let is_ours = |name: &String| name.starts_with("LOCKKEEPER_") || ours.iter().any(|(own, _)| own == name);
+    let is_ours =
+        |name: &String| name.starts_with("LOCKKEEPER_") || ours.iter().any(|(own, _)| own == name);
     let added = request.env.iter().filter(|(name, _)| !is_ours(name));
     for (name, value) in added {
         all.retain(|(known, _)| known != name);
@@ -70,6 +71,10 @@ fn ours(request: &Request) -> Vec<(String, String)> {
 }
 
 fn safe_folder() -> [(String, String); 3] {
-    [("GIT_CONFIG_COUNT", "1"), ("GIT_CONFIG_KEY_0", "safe.directory"), ("GIT_CONFIG_VALUE_0", SOURCE)]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    [
+        ("GIT_CONFIG_COUNT", "1"),
+        ("GIT_CONFIG_KEY_0", "safe.directory"),
+        ("GIT_CONFIG_VALUE_0", SOURCE),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
 }

@@ -76,7 +76,9 @@ impl Judged<'_> {
         notes: &mut Vec<String>,
     ) -> Result<(Option<FileName>, Option<Prepared>)> {
         let archive = archives.iter().find(|archive| Some(&archive.name) == source0);
-        let (Some(archive), Some(file)) = (archive, source0) else { return Err(nothing_to_prove().into()) };
+        let (Some(archive), Some(file)) = (archive, source0) else {
+            return Err(nothing_to_prove().into());
+        };
         let path = archive.path.as_deref().ok_or_else(nothing_to_prove)?;
         let objects = self.of.source.scratch_in(self.of.provisions.work)?;
         let imported = tarball::import_file(path, &objects, &Limits::default())?;
@@ -120,7 +122,8 @@ impl Judged<'_> {
         };
         let mut tar = tempfile::NamedTempFile::new_in(work).map_err(failed)?;
         let written = archive::write_tar(self.of.source, &self.commit, "export", &mut tar, 0)?;
-        let shown = |paths: &[bstr::BString]| paths.iter().map(|path| printable(path, 300)).collect();
+        let shown =
+            |paths: &[bstr::BString]| paths.iter().map(|path| printable(path, 300)).collect();
         (proof.hidden, proof.converted) = (shown(&written.hidden), shown(&written.converted));
         Ok(tarball::import_file(tar.path(), objects, &Limits::default())?.tree)
     }
@@ -137,6 +140,9 @@ fn nothing_to_prove() -> Refusal {
 
 fn no_top(file: &FileName, imported: &Imported) -> Refusal {
     let top = imported.top.as_ref().map(|top| printable(top, 200)).unwrap_or_default();
-    Refusal::new("tree-identity", format!("{file} does not unpack to one folder that a spec can name {top}"))
-        .hint("pack everything below one folder, as archive.top of the request says")
+    Refusal::new(
+        "tree-identity",
+        format!("{file} does not unpack to one folder that a spec can name {top}"),
+    )
+    .hint("pack everything below one folder, as archive.top of the request says")
 }

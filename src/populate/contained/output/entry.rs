@@ -79,8 +79,11 @@ pub(super) fn kind(path: &str, stat: &Stat) -> Result<FileType, Refusal> {
 pub(super) fn link(path: &str, target: &[u8]) -> Result<(), Refusal> {
     let refuse = |what: &str| {
         let target = printable(target, 200);
-        Refusal::new("output-link", format!("the container left the link /output/{path} to {target:?}, {what}"))
-            .hint("make it a relative link that stays inside dist-git/, or leave the file itself")
+        Refusal::new(
+            "output-link",
+            format!("the container left the link /output/{path} to {target:?}, {what}"),
+        )
+        .hint("make it a relative link that stays inside dist-git/, or leave the file itself")
     };
     let Ok(text) = std::str::from_utf8(target) else { return Err(refuse("which is not UTF-8")) };
     if text.starts_with('/') {
@@ -97,7 +100,8 @@ pub(super) fn link(path: &str, target: &[u8]) -> Result<(), Refusal> {
             ".." => above -= 1,
             component => {
                 is_at_start = false;
-                name("the link", component.as_bytes()).map_err(|_| refuse("a name that none may have"))?;
+                name("the link", component.as_bytes())
+                    .map_err(|_| refuse("a name that none may have"))?;
             }
         }
     }

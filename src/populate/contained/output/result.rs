@@ -99,8 +99,11 @@ fn checked<T: std::str::FromStr<Err = crate::names::NameError>>(
 }
 
 fn malformed(words: &str) -> Refusal {
-    Refusal::new("result-malformed", format!("the container's result.json {}", printable(words, 500)))
-        .hint("write it as bot-config/container-result.schema.json says, or leave it out")
+    Refusal::new(
+        "result-malformed",
+        format!("the container's result.json {}", printable(words, 500)),
+    )
+    .hint("write it as bot-config/container-result.schema.json says, or leave it out")
 }
 
 #[cfg(test)]
@@ -110,10 +113,23 @@ mod tests {
     #[test]
     fn what_is_not_in_the_contract_is_refused() {
         for text in [
-            "", "null", "[]", "7", "{", "{\"versoin\": \"1\"}", "{\"version\": 1}", "{\"version\": \"1 2\"}",
-            "{\"version\": \"\"}", "{\"version\": \"%{x}\"}", "{\"spec\": \"Final\"}", "{\"source0\": \"../x\"}",
-            "{\"patches\": [\"a.patch\", \"a.patch\"]}", "{\"patches\": [\"a/b.patch\"]}",
-            "{\"version\": \"1\", \"version\": \"2\"}", "{\"notes\": \"x\"}", "{} {}",
+            "",
+            "null",
+            "[]",
+            "7",
+            "{",
+            "{\"versoin\": \"1\"}",
+            "{\"version\": 1}",
+            "{\"version\": \"1 2\"}",
+            "{\"version\": \"\"}",
+            "{\"version\": \"%{x}\"}",
+            "{\"spec\": \"Final\"}",
+            "{\"source0\": \"../x\"}",
+            "{\"patches\": [\"a.patch\", \"a.patch\"]}",
+            "{\"patches\": [\"a/b.patch\"]}",
+            "{\"version\": \"1\", \"version\": \"2\"}",
+            "{\"notes\": \"x\"}",
+            "{} {}",
         ] {
             let refused = Said::parse(text.as_bytes()).expect_err(text);
             assert_eq!(refused.code.0, "result-malformed", "{text}");
@@ -126,7 +142,9 @@ mod tests {
     #[test]
     fn everything_may_be_left_out() {
         assert_eq!(Said::parse(b"{}").unwrap(), Said::default());
-        let said = Said::parse(b"{\"version\": \"1.2\", \"spec\": \"final\", \"notes\": [\"a\\u001b[2J\"]}");
+        let said = Said::parse(
+            b"{\"version\": \"1.2\", \"spec\": \"final\", \"notes\": [\"a\\u001b[2J\"]}",
+        );
         let said = said.unwrap();
         assert_eq!((said.version.unwrap().as_str(), said.spec), ("1.2", SpecState::Final));
         assert!(!said.notes[0].contains('\u{1b}'));

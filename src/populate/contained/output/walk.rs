@@ -6,7 +6,9 @@ use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, fstat, open, openat, readlinkat, statat};
+use rustix::fs::{
+    AtFlags, Dir, FileType, Mode, OFlags, Stat, fstat, open, openat, readlinkat, statat,
+};
 use rustix::io::Errno;
 
 use super::{Limits, entry, result};
@@ -78,7 +80,9 @@ impl<'a> Walk<'a> {
 
     fn folder(&mut self, fd: &OwnedFd, path: &str, depth: usize) -> Result<()> {
         if depth > self.limits.depth {
-            let words = format!("the container left folders within folders, more than {depth} deep, at /output/{path}");
+            let words = format!(
+                "the container left folders within folders, more than {depth} deep, at /output/{path}"
+            );
             return Err(Refusal::new("output-too-deep", words).hint("leave fewer folders").into());
         }
         for name in self.names(fd, path)? {
@@ -108,14 +112,19 @@ impl<'a> Walk<'a> {
             }
             self.entries += 1;
             if self.entries > self.limits.entries {
-                let words = format!("the container left more than {} files and folders", self.limits.entries);
+                let words = format!(
+                    "the container left more than {} files and folders",
+                    self.limits.entries
+                );
                 return Err(Refusal::new("output-too-many-files", words)
                     .hint("leave an archive in lookaside/, or ask the operator to raise population.limits.output_files")
                     .into());
             }
             let name = entry::name(path, name)?;
             if !folded.insert(name.to_lowercase()) {
-                let words = format!("the container left two entries {path}/{name} that differ in case only");
+                let words = format!(
+                    "the container left two entries {path}/{name} that differ in case only"
+                );
                 return Err(Refusal::new("output-case-clash", words)
                     .hint("a checkout where case does not count would lose one of them; rename it")
                     .into());
@@ -127,7 +136,8 @@ impl<'a> Walk<'a> {
     }
 
     fn link(&mut self, fd: &OwnedFd, name: &str, path: &str) -> Result<()> {
-        let target = readlinkat(fd, name, Vec::with_capacity(256)).map_err(|error| unreadable(path, error))?;
+        let target = readlinkat(fd, name, Vec::with_capacity(256))
+            .map_err(|error| unreadable(path, error))?;
         let content = target.into_bytes();
         if content.len() > LONGEST_TARGET {
             return Err(too_large(path, content.len() as u64, LONGEST_TARGET as u64).into());
@@ -224,7 +234,13 @@ fn folder(above: &OwnedFd, name: &str, path: &str) -> Result<OwnedFd> {
     openat(above, name, FOLDER, Mode::empty()).map_err(|error| unreadable(path, error))
 }
 
-fn copy(fd: &OwnedFd, file: FileName, path: &str, seen: &Stat, work: &Path) -> Result<DraftArchive> {
+fn copy(
+    fd: &OwnedFd,
+    file: FileName,
+    path: &str,
+    seen: &Stat,
+    work: &Path,
+) -> Result<DraftArchive> {
     let to = work.join(file.as_str());
     let failed = |error: std::io::Error| -> Fault {
         let words = format!("cannot write {}: {error}", to.display());
@@ -251,7 +267,8 @@ struct Reading<'a> {
 
 impl<'a> Reading<'a> {
     fn open(fd: &OwnedFd, name: &str, path: &'a str, seen: &'a Stat) -> Result<Reading<'a>> {
-        let file = openat(fd, name, FILE, Mode::empty()).map_err(|error| unreadable(path, error))?;
+        let file =
+            openat(fd, name, FILE, Mode::empty()).map_err(|error| unreadable(path, error))?;
         let reading = Reading { file: File::from(file), path, seen };
         reading.must_be_as_seen()?;
         Ok(reading)
@@ -267,7 +284,8 @@ impl<'a> Reading<'a> {
         let mut buffer = vec![0; left.clamp(1, 256 * 1024)];
         while left > 0 {
             let room = left.min(buffer.len());
-            let count = self.file.read(&mut buffer[..room]).map_err(|error| not_read(self.path, error))?;
+            let count =
+                self.file.read(&mut buffer[..room]).map_err(|error| not_read(self.path, error))?;
             if count == 0 {
                 return Err(changed(self.path).into());
             }
@@ -295,12 +313,15 @@ fn marks(stat: &Stat) -> impl PartialEq + use<> {
 }
 
 fn changed(path: &str) -> Refusal {
-    Refusal::new("output-changed", format!("/output/{path} changed while it was read"))
-        .hint("something still writes there; see that nothing outlives the container's first process")
+    Refusal::new("output-changed", format!("/output/{path} changed while it was read")).hint(
+        "something still writes there; see that nothing outlives the container's first process",
+    )
 }
 
 fn too_large(path: &str, size: u64, limit: u64) -> Refusal {
-    let words = format!("the container left too much: with /output/{path} ({size} bytes) it is more than {limit} bytes");
+    let words = format!(
+        "the container left too much: with /output/{path} ({size} bytes) it is more than {limit} bytes"
+    );
     Refusal::new("output-too-large", words)
         .hint("what is large belongs into lookaside/; or ask the operator to raise population.limits.output")
 }
@@ -309,7 +330,9 @@ fn unreadable(path: &str, error: Errno) -> Fault {
     match error {
         Errno::ACCESS | Errno::PERM => {
             let words = format!("the container left /output/{path}, which may not be read");
-            Refusal::new("output-unreadable", words).hint("leave files and folders with their owner's rights").into()
+            Refusal::new("output-unreadable", words)
+                .hint("leave files and folders with their owner's rights")
+                .into()
         }
         Errno::LOOP | Errno::NOTDIR | Errno::NOENT | Errno::NXIO => changed(path).into(),
         error => not_read(path, error.into()),
@@ -320,4 +343,10 @@ fn not_read(path: &str, error: std::io::Error) -> Fault {
     Problem::permanent("output-not-read", format!("cannot read /output/{path}: {error}"))
         .because(error)
         .into()
+}
+
+/// Tells whether an entry can be opened and is what was seen.
+#[cfg(test)]
+pub(super) fn opens_as_seen(fd: &OwnedFd, name: &str, seen: &Stat) -> Result<()> {
+    Reading::open(fd, name, name, seen).map(drop)
 }
