@@ -62,6 +62,10 @@ impl Said {
     /// # Errors
     /// Refuses (`result-malformed`) what is no result.
     pub(super) fn parse(bytes: &[u8]) -> Result<Said, Refusal> {
+        // serde would take a list for the fields in their order.
+        if bytes.trim_ascii_start().first() != Some(&b'{') {
+            return Err(malformed("is not one JSON object"));
+        }
         let file: ResultFile = serde_json::from_slice(bytes)
             .map_err(|error| malformed(&format!("is not what the contract says: {error}")))?;
         if file.notes.len() > MOST_NOTES {

@@ -97,7 +97,7 @@ const TRICKS: &[(&str, &str, Trick)] = &[
         symlink("d/../../x", b.at("dist-git/a")).unwrap();
     }),
     ("a link for a folder", "output-link", |b| {
-        std::fs::remove_dir(b.at("dist-git")).unwrap();
+        std::fs::remove_dir_all(b.at("dist-git")).unwrap();
         symlink("/etc", b.at("dist-git")).unwrap();
     }),
     ("a link for the result", "output-link", |b| {
@@ -182,7 +182,7 @@ const TRICKS: &[(&str, &str, Trick)] = &[
     }),
     ("something else in the root", "output-unexpected", |b| b.put("sources", "x")),
     ("a file for a folder", "output-unexpected", |b| {
-        std::fs::remove_dir(b.at("dist-git")).unwrap();
+        std::fs::remove_dir_all(b.at("dist-git")).unwrap();
         b.put("dist-git", "x");
     }),
     ("a folder for the result", "output-unexpected", |b| b.put("result.json/x", "x")),
