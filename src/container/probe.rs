@@ -6,9 +6,8 @@ use serde::Deserialize;
 
 use super::confine::Users;
 use super::engine::{ANSWER, Kind, last_words};
-use super::environment::Environment;
 use crate::outcome::{Problem, printable};
-use crate::process::ProcessError;
+use crate::process::{Invocation, ProcessError};
 
 /// What was found out about the machine; all that a container's arguments depend on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,23 +35,22 @@ pub(super) enum NotUsable {
     Silent(Kind, String),
 }
 
-/// Asks an engine about itself and the machine.
-pub(super) async fn probe(kind: &Kind, environment: &Environment) -> Result<Host, NotUsable> {
-    let invocation =
-        environment.invocation(kind.program()).args(["info", "--format", "{{json .}}"]);
+/// Asks an engine about itself and the machine; `invocation` is of its program.
+pub(super) async fn probe(kind: Kind, invocation: Invocation) -> Result<Host, NotUsable> {
+    let invocation = invocation.args(["info", "--format", "{{json .}}"]);
     let output = invocation.limit(ANSWER).run().await.map_err(|error| match error {
-        ProcessError::NotStarted { .. } => NotUsable::Missing(*kind),
-        error => NotUsable::Silent(*kind, error.to_string()),
+        ProcessError::NotStarted { .. } => NotUsable::Missing(kind),
+        error => NotUsable::Silent(kind, error.to_string()),
     })?;
     if !output.status.success() {
-        return Err(not_working(*kind, &output.stderr));
+        return Err(not_working(kind, &output.stderr));
     }
     let identity = Identity::of_this_process();
     let read = match kind {
         Kind::Podman => podman(&output.stdout, &identity),
         Kind::Docker => docker(&output.stdout, &identity),
     };
-    read.map_err(|words| NotUsable::Broken(*kind, words))
+    read.map_err(|words| NotUsable::Broken(kind, words))
 }
 
 fn not_working(kind: Kind, stderr: &[u8]) -> NotUsable {
