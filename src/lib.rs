@@ -47,10 +47,12 @@
 //! - [`ssh`] is the only room that names ssh-key.
 //! - [`http`] holds what the HTTP clients share: timeouts, retries, bodies that are hashed while they are written.
 //! - [`process`] is the only room that starts other programs.
+//! - [`container`] is the only room that knows podman and docker: it pins images to digests and confines what runs.
 //!
 //! **Beside the way**
 //!
 //! - [`demo`] makes a small world in one folder and plays the main job in it.
+//! - [`conformance`] says point by point whether an image keeps the container contract.
 //! - [`init_spec`] drafts a first spec for a package that has none.
 
 #![forbid(unsafe_code)]
@@ -67,6 +69,8 @@ pub mod bot_certs;
 pub mod bot_key;
 pub mod cli;
 pub mod config;
+pub mod conformance;
+pub mod container;
 pub mod decide;
 pub mod demo;
 pub mod digest;

@@ -10,6 +10,10 @@ mod world;
 
 mod stories {
     mod config;
+    mod container;
+    mod container_crash;
+    mod container_images;
+    mod container_limits;
     mod dist_git;
     mod history;
     mod interrupted;

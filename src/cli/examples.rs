@@ -52,6 +52,14 @@ Examples:
   Let an editor know the keys:
     lockkeeper config schema";
 
+/// Below `container --help`.
+pub const CONTAINER: &str = "\
+Examples:
+  Does an image of your own keep the contract?
+    $ lockkeeper container check localhost/populate-hello
+  What will stand in the request that it reads?
+    lockkeeper container schema request";
+
 /// Below `key --help`.
 pub const KEY: &str = "\
 Examples:

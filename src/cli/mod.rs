@@ -9,6 +9,7 @@
 )]
 
 mod config;
+mod container;
 mod demo;
 pub mod examples;
 mod init_spec;
@@ -68,6 +69,9 @@ enum Command {
     /// Checks a branch config, or prints its JSON Schema.
     #[command(subcommand, after_help = examples::CONFIG)]
     Config(config::Command),
+    /// Checks an image against the container contract, and prints the contract's schemas.
+    #[command(subcommand, after_help = examples::CONTAINER)]
+    Container(container::Command),
     /// Makes, shows and tries the bot's own key.
     #[command(subcommand, after_help = examples::KEY)]
     Key(key::Command),
@@ -113,6 +117,7 @@ async fn command(cli: Cli) -> Exit {
         Command::Verify(arguments) => verify::run(arguments, format).await,
         Command::Populate(arguments) => populate::run(arguments, format).await,
         Command::Config(command) => config::run(command, format),
+        Command::Container(command) => container::run(command, format).await,
         Command::Key(command) => key::run(command, format),
         Command::Keys(arguments) => keys::run(arguments, format).await,
         Command::Signer(arguments) => signer::run(*arguments).await,

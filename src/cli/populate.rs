@@ -8,7 +8,9 @@ use clap::Args;
 
 use super::progress::Spinner;
 use super::sync::{public_half, write_json};
-use super::world::{ContentFlags, Surroundings, TrustFlags, output_folder, read, working_folder};
+use super::world::{
+    ContentFlags, EngineFlags, Surroundings, TrustFlags, output_folder, read, working_folder,
+};
 use super::{Format, print};
 use crate::config::{BranchConfig, TagTrust};
 use crate::decide::{self, Ordered, Rules};
@@ -18,8 +20,9 @@ use crate::names::PackageName;
 use crate::observe::{self, Asked, DistGit};
 use crate::openpgp::Certificates;
 use crate::outcome::{Refusal, Result};
+use crate::populate::contained::Room;
 use crate::populate::identity::Method;
-use crate::populate::upstream::obtain::obtain;
+use crate::populate::supply::{Means, supply};
 use crate::populate::{Provisions, Sources, draft};
 use crate::progress::Progress;
 use crate::prove::prove;
@@ -55,6 +58,8 @@ pub struct Arguments {
     trust: TrustFlags,
     #[command(flatten)]
     content: ContentFlags,
+    #[command(flatten)]
+    engine: EngineFlags,
     /// Where to leave the result: dist-git/, lookaside/ and populate.json.
     #[arg(long, value_name = "DIR")]
     output: PathBuf,
@@ -122,19 +127,28 @@ async fn populated(
     let order = decide::order(ordered, &rules)?;
     let releases = surroundings.releases(&arguments.content, None)?;
     let work = surroundings.work();
-    let release = obtain(&order, &dist_git, &releases, work).await?;
+    let containers = arguments.engine.containers();
+    let log = arguments.output.join("container.log");
     let method = arguments.content.method();
     let spinner = Spinner::new();
     let watcher = |step| spinner.show(step);
+    let progress = Progress::new(&watcher);
+    let mirrors = surroundings.lookout().mirrors;
+    let room = Room { containers: &containers, mirrors, work, log: &log, progress };
+    let means = Means { source: &store, dist_git: &dist_git, releases: &releases, room };
+    let (order, supplies) = supply(order, &means).await?;
     let written = dist_git.store.scratch();
     let provisions = Provisions {
         work,
         dist_git: &written,
-        release,
+        release: supplies.release,
         sources: Sources::Optional,
         method,
-        progress: Progress::new(&watcher),
+        progress,
+        given: supplies.given,
+        bot_certs: surroundings.lookout().trusted.bot_certs,
         patch_cache: None,
+        notes: supplies.notes,
     };
     let draft = draft(&order, &store, &dist_git, &provisions)?;
     describe_draft(report, &order, &draft, Method::Git);
@@ -177,7 +191,8 @@ fn ordered(
     let package: &PackageName = &target.package;
     let asked = Asked { package, config: &branch.config, trust: TagTrust::Any, policy: None };
     let release = observe::release(&asked, &objects, &tip, objects.tags()?)??;
-    let spec = observe::find_spec(&objects, &tip, branch.config.spec.path.as_ref())??;
+    let spec = observe::find_spec(&objects, &tip, branch.config.spec.path.as_ref())?;
+    let spec = decide::spec_to_plan_with(spec, target, &branch)?;
     let newer_branches = ledger::newer_branches(&dist_git.store.objects(), target, &branch.config)?;
     Ok(Ordered {
         target: target.clone(),

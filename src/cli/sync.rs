@@ -7,8 +7,8 @@ use clap::Args;
 
 use super::progress::Spinner;
 use super::world::{
-    ContentFlags, KeyFlags, LookasideFlags, Surroundings, TargetFlags, TrustFlags, output_folder,
-    read,
+    ContentFlags, EngineFlags, KeyFlags, LookasideFlags, Surroundings, TargetFlags, TrustFlags,
+    output_folder, read,
 };
 use super::{Format, print};
 use crate::bot_key::describe;
@@ -16,6 +16,7 @@ use crate::land::{Harbour, committer};
 use crate::outcome::{Problem, Result};
 use crate::progress::Progress;
 use crate::report::{Exit, Report};
+use crate::sync::World;
 
 /// Arguments of `sync`.
 #[derive(Debug, Args)]
@@ -30,6 +31,8 @@ pub struct Arguments {
     trust: TrustFlags,
     #[command(flatten)]
     content: ContentFlags,
+    #[command(flatten)]
+    engine: EngineFlags,
 }
 
 /// Arguments of `preview`.
@@ -44,6 +47,8 @@ pub struct PreviewArguments {
     trust: TrustFlags,
     #[command(flatten)]
     content: ContentFlags,
+    #[command(flatten)]
+    engine: EngineFlags,
     /// Where to leave the result: dist-git/, lookaside/ and preview.json.
     #[arg(long, value_name = "DIR")]
     output: PathBuf,
@@ -71,7 +76,8 @@ async fn sync(arguments: &Arguments) -> Result<Report> {
     let spinner = Spinner::new();
     let watcher = |step| spinner.show(step);
     let progress = Progress::new(&watcher);
-    let world = surroundings.world(&arguments.content, Some(&lookaside), progress)?;
+    let containers = arguments.engine.containers();
+    let world = surroundings.world(&arguments.content, Some(&lookaside), &containers, progress)?;
     Ok(crate::sync::sync(&target, &world, &harbour).await)
 }
 
@@ -86,7 +92,10 @@ async fn previewed(arguments: &PreviewArguments) -> Result<Report> {
     let surroundings = Surroundings::new(&arguments.trust, own.into_iter().collect())?;
     let spinner = Spinner::new();
     let watcher = |step| spinner.show(step);
-    let world = surroundings.world(&arguments.content, None, Progress::new(&watcher))?;
+    let containers = arguments.engine.containers();
+    let progress = Progress::new(&watcher);
+    let world = surroundings.world(&arguments.content, None, &containers, progress)?;
+    let world = World { container_log: arguments.output.join("container.log"), ..world };
     output_folder(&arguments.output)?;
     let report = crate::sync::preview(&target, &world, &arguments.output).await;
     write_json(&report, &arguments.output.join("preview.json"))?;

@@ -10,6 +10,7 @@ use super::secret::{agent_key, passphrase};
 use crate::bot_certs::BotCerts;
 use crate::bot_key::BotKey;
 use crate::config::TagTrust;
+use crate::container::{self, EngineChoice, ImageReference};
 use crate::decide::Rules;
 use crate::git::{Mirrors, Transport};
 use crate::http::{Backoff, LowSpeed, Timeouts};
@@ -18,6 +19,7 @@ use crate::ledger::Trusted;
 use crate::lookaside::{HttpOptions, Lookaside};
 use crate::observe::Lookout;
 use crate::outcome::{Problem, Refusal, Result};
+use crate::populate::contained::Containers;
 use crate::populate::identity::Method;
 use crate::populate::upstream::download;
 use crate::populate::upstream::network::Reach;
@@ -101,6 +103,48 @@ impl ContentFlags {
         match self.prove {
             ProveBy::Git => Method::Git,
             ProveBy::Rpm => Method::Rpm,
+        }
+    }
+}
+
+/// How containers are run.
+#[derive(Debug, Clone, Args)]
+pub struct EngineFlags {
+    /// What runs population: `builtin` needs no engine until a branch names an image.
+    #[arg(long, value_name = "ENGINE", env = "LOCKKEEPER_ENGINE")]
+    pub engine: Option<EngineChoice>,
+    /// Refuses an image that a branch names without its digest.
+    #[arg(long)]
+    pub require_digest: bool,
+    /// Gives the network to a container whose branch asks for it.
+    #[arg(long)]
+    pub allow_network: bool,
+    /// The image that spec.command runs in where the branch names none.
+    #[arg(long, value_name = "IMAGE")]
+    pub tool_image: Option<ImageReference>,
+}
+
+impl EngineFlags {
+    /// Returns the settings of a command that is about nothing but containers: one engine or the other is wanted.
+    pub fn options_with_engine(&self) -> container::Options {
+        let wanted = container::Options { engine: EngineChoice::Auto, ..Default::default() };
+        self.options(wanted)
+    }
+
+    /// Returns where containers are run, as the flags say and nothing else.
+    pub fn containers(&self) -> Containers {
+        Containers::new(self.options(container::Options::default()))
+    }
+
+    /// Returns the operator's settings, or the defaults, with what the flags change.
+    #[expect(dead_code, reason = "the commands that populate take these flags next")]
+    pub fn options(&self, operators: container::Options) -> container::Options {
+        container::Options {
+            engine: self.engine.unwrap_or(operators.engine),
+            require_digest: self.require_digest || operators.require_digest,
+            allow_network: self.allow_network || operators.allow_network,
+            tool_image: self.tool_image.clone().or(operators.tool_image),
+            ..operators
         }
     }
 }
@@ -279,6 +323,7 @@ impl Surroundings {
         &'a self,
         content: &'a ContentFlags,
         lookaside: Option<&'a Lookaside>,
+        containers: &'a Containers,
         progress: Progress<'a>,
     ) -> Result<World<'a>> {
         Ok(World {
@@ -286,6 +331,8 @@ impl Surroundings {
             rules: self.rules.clone(),
             work: self.work.path(),
             releases: self.releases(content, lookaside)?,
+            containers,
+            container_log: self.work.path().join("container.log"),
             method: content.method(),
             progress,
         })

@@ -20,7 +20,7 @@ use crate::gate::Policy;
 use crate::git::{About, Commit, Mirrors, Store, Transport, Wanted};
 use crate::ledger::{self, BranchState, Entry, Trusted};
 use crate::names::ObjectId;
-use crate::outcome::Result;
+use crate::outcome::{Problem, Result};
 use crate::progress::{Progress, Stage};
 use crate::trigger::Target;
 use crate::version::NewerBranch;
@@ -53,6 +53,17 @@ pub struct Scene {
     pub dist_git: DistGit,
     /// The source-git side; `None` where the branch is not for us.
     pub source: Option<SourceGit>,
+}
+
+impl Scene {
+    /// Returns the source-git side of a branch that is to be published.
+    ///
+    /// # Errors
+    /// Fails where none is open, because the branch is not for us.
+    pub fn source(&self) -> Result<&SourceGit> {
+        let words = "no source repository is open for a branch to be published";
+        Ok(self.source.as_ref().ok_or_else(|| Problem::permanent("no-source", words))?)
+    }
 }
 
 /// The source-git side of a run.

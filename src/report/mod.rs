@@ -109,6 +109,8 @@ pub enum Exit {
     Usage = 2,
     /// Refused: a person must act.
     Refused = 3,
+    /// What runs inside a container refuses, as the container contract has it.
+    ContainerRefuses = 64,
     /// Temporary, or held: try again.
     TryAgain = 75,
 }

@@ -13,7 +13,7 @@ use crate::outcome::{Fault, Lasting};
 use crate::populate::testing::World;
 use crate::populate::upstream::download;
 use crate::populate::upstream::network::Reach;
-use crate::populate::upstream::obtain::Releases;
+use crate::populate::upstream::obtain::{Releases, obtain};
 
 #[derive(Parser)]
 struct Line {
@@ -192,7 +192,10 @@ impl Upstream {
             sources: Sources::Required,
             method: Method::Git,
             progress: Progress::SILENT,
+            given: None,
+            bot_certs: surroundings.lookout().trusted.bot_certs,
             patch_cache: None,
+            notes: Vec::new(),
         };
         draft(&order, &store, &dist_git, &provisions).map(drop)
     }
