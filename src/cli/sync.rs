@@ -12,7 +12,7 @@ use super::world::{
 };
 use super::{Format, print};
 use crate::bot_key::describe;
-use crate::land::{Harbour, committer};
+use crate::land::{Harbour, Unfenced, committer};
 use crate::outcome::{Problem, Result};
 use crate::progress::Progress;
 use crate::report::{Exit, Report};
@@ -67,6 +67,7 @@ async fn sync(arguments: &Arguments) -> Result<Report> {
         committer: committer(name, mail, &*door)?,
         signer: &*door,
         now: surroundings.now,
+        permit: &Unfenced,
     };
     let spinner = Spinner::new();
     let watcher = |step| spinner.show(step);

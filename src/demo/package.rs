@@ -9,7 +9,7 @@ use crate::config::TagTrust;
 use crate::decide::Rules;
 use crate::digest::{Digest, Sha512};
 use crate::git::{Mirrors, Transport};
-use crate::land::{Harbour, Signer, committer};
+use crate::land::{Harbour, Signer, Unfenced, committer};
 use crate::ledger::Trusted;
 use crate::lookaside::{Directory, HttpOptions, Lookaside};
 use crate::names::{FileName, ObjectId};
@@ -158,6 +158,7 @@ impl Package {
             committer: committer(Some(self.bot.name()), Some(&self.bot.mail()), &signer)?,
             signer: &signer,
             now,
+            permit: &Unfenced,
         };
         Ok(sync(&self.target()?, &world, &harbour).await)
     }
