@@ -50,6 +50,7 @@
 //!
 //! **Beside the way**
 //!
+//! - [`service`] runs unattended: it takes deliveries, keeps the queue moving and stops cleanly.
 //! - [`demo`] makes a small world in one folder and plays the main job in it.
 //! - [`init_spec`] drafts a first spec for a package that has none.
 
@@ -87,6 +88,7 @@ pub mod progress;
 pub mod prove;
 pub mod publication;
 pub mod report;
+pub mod service;
 pub mod signer_id;
 pub mod sources;
 pub mod spec;
