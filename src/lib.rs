@@ -30,6 +30,7 @@
 //!
 //! - [`names`] holds the names of things: parsed or refused, then trusted.
 //! - [`outcome`] sorts what went wrong by whose move is next.
+//! - [`secret`] is a secret from a file, which never shows itself.
 //! - [`config`] reads the branch config, `source-git.yaml`: what the file may say, and what we may rely on.
 //! - [`trailers`] reads the `Key: value` lines at the end of a commit message.
 //! - [`publication`] writes and reads the trailers by which the bot's own commits say what they published.
@@ -89,6 +90,7 @@ pub mod prove;
 pub mod publication;
 pub mod report;
 pub mod service;
+pub mod secret;
 pub mod signer_id;
 pub mod sources;
 pub mod spec;

@@ -113,6 +113,7 @@ const ORDER: [&str; 34] = [
     "names",
     "outcome",
     "words",
+    "secret",
     "process",
     "progress",
     "trailers",
