@@ -25,6 +25,7 @@
 //! - [`land`] uploads, signs one commit and pushes it with a lease; only it makes a [`land::LandedCommit`].
 //! - [`lookaside`] keeps archives in a folder, or at a server that speaks dist-git's upload protocol.
 //! - [`report`] puts the outcome into words, JSON and an exit code.
+//! - [`outbox`] tells it: messages that are stored with the outcome, and the courier that carries them.
 //!
 //! **What they speak of**
 //!
@@ -47,6 +48,7 @@
 //! - [`openpgp`] is the only room that names sequoia.
 //! - [`ssh`] is the only room that names ssh-key.
 //! - [`http`] holds what the HTTP clients share: timeouts, retries, bodies that are hashed while they are written.
+//! - [`forge`] is the only room that names octocrab: statuses, comments and issues at five kinds of forges.
 //! - [`process`] is the only room that starts other programs.
 //!
 //! **Beside the way**
@@ -72,6 +74,7 @@ pub mod config;
 pub mod decide;
 pub mod demo;
 pub mod digest;
+pub mod forge;
 pub mod gate;
 pub mod git;
 pub mod http;
@@ -82,6 +85,7 @@ pub mod lookaside;
 pub mod names;
 pub mod observe;
 pub mod openpgp;
+pub mod outbox;
 pub mod outcome;
 pub mod populate;
 pub mod process;
@@ -89,8 +93,8 @@ pub mod progress;
 pub mod prove;
 pub mod publication;
 pub mod report;
-pub mod service;
 pub mod secret;
+pub mod service;
 pub mod signer_id;
 pub mod sources;
 pub mod spec;
