@@ -33,6 +33,7 @@
 //! - [`outcome`] sorts what went wrong by whose move is next.
 //! - [`secret`] is a secret from a file, which never shows itself.
 //! - [`config`] reads the branch config, `source-git.yaml`: what the file may say, and what we may rely on.
+//! - [`operator`] reads the operator config, `lockkeeper.yaml`.
 //! - [`trailers`] reads the `Key: value` lines at the end of a commit message.
 //! - [`publication`] writes and reads the trailers by which the bot's own commits say what they published.
 //! - [`signer_id`] names the key that made a good signature.
@@ -86,6 +87,7 @@ pub mod names;
 pub mod observe;
 pub mod openpgp;
 pub mod outbox;
+pub mod operator;
 pub mod outcome;
 pub mod populate;
 pub mod process;

@@ -132,6 +132,7 @@ const ORDER: &[&str] = &[
     "gate",
     "bot_certs",
     "lookaside",
+    "operator",
     "sources",
     "spec",
     "version",
