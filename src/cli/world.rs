@@ -320,6 +320,7 @@ impl Surroundings {
                 dist: self.rules.dist.as_deref(),
             },
             tag_trust: TagTrust::Any,
+            local_sources: true,
             now: self.now,
         }
     }

@@ -138,6 +138,7 @@ impl Package {
                 transport: &transport,
                 trusted: Trusted { bot_certs: &certs, keyring: &[], dist: Some(".fc44") },
                 tag_trust: TagTrust::Any,
+                local_sources: true,
                 now,
             },
             rules: Rules { accept_rewrite: false, dist: Some(".fc44".to_owned()) },
