@@ -30,7 +30,7 @@ use crate::progress::{Progress, Stage};
 use crate::publication::{GENERATOR, Publication};
 
 pub use message::Item;
-pub use permit::{Permit, Unfenced};
+pub use permit::{Leave, Permit, Unfenced};
 pub use signer::{Door, Signer, SignerClient, SignerProcess, SigningRequest};
 
 /// What landing needs besides the tree.
@@ -58,6 +58,8 @@ pub enum Landing {
     Unchanged,
     /// The tip moved while we worked: look again, then decide.
     LeaseLost,
+    /// A person held the branch back while we worked: nothing was pushed. The words say who and why.
+    Held(String),
 }
 
 /// A commit that the push put into dist-git.
@@ -87,7 +89,11 @@ pub async fn land(
     let items = message_items(tree, scene)?;
     let commit = commit(tree, dist_git, &items, harbour)?;
     progress.at(Stage::Pushing);
-    permit::required(harbour.permit).await?;
+    match harbour.permit.leave().await? {
+        Leave::Granted => {}
+        Leave::GivenAway => return Err(permit::given_away().into()),
+        Leave::Held(why) => return Ok(Landing::Held(why)),
+    }
     let target = &tree.order().target;
     let pushed = harbour
         .transport
