@@ -75,6 +75,7 @@ pub mod digest;
 pub mod gate;
 pub mod git;
 pub mod http;
+pub mod index;
 pub mod init_spec;
 pub mod land;
 pub mod ledger;
