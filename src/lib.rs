@@ -79,6 +79,7 @@ pub mod forge;
 pub mod gate;
 pub mod git;
 pub mod http;
+pub mod index;
 pub mod init_spec;
 pub mod land;
 pub mod ledger;

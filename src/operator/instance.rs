@@ -48,6 +48,14 @@ impl RepositoryTemplate {
         self.0.replace("{name}", package.as_str()).parse()
     }
 
+    /// Tells whether something secret stands in it.
+    pub(super) fn holds_credentials(&self) -> bool {
+        let example: Result<RepositoryAddress, _> = self.0.replace("{name}", "name").parse();
+        example.is_ok_and(|address| {
+            address.local_path().is_none() && address.for_git() != address.to_string()
+        })
+    }
+
     /// Returns the template as it was written.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -86,7 +94,12 @@ pub struct LookasideAccess {
 #[derive(Debug, Clone)]
 pub enum Packages {
     /// The repositories in a folder of this machine.
-    Directory(PathBuf),
+    Directory {
+        /// The folder.
+        folder: PathBuf,
+        /// Which names; empty: all.
+        matching: GlobSet,
+    },
     /// These.
     List(Vec<PackageName>),
     /// Those whose names stand in a file, one a line.

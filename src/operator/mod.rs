@@ -14,7 +14,15 @@
 //!
 //! `instance` answers for one dist-git: which repository a package has there, and where its archives go.
 
+mod check;
+mod file;
 mod instance;
+mod layers;
+mod parse;
+mod rules;
+mod secrets;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -24,7 +32,11 @@ use std::time::Duration;
 use url::Url;
 
 pub use instance::{DistTags, Instance, LookasideAccess, Packages, RepositoryTemplate};
+pub use layers::{Layers, VARIABLES};
+pub use parse::{FILE_NAME, schema};
+pub use secrets::Places;
 
+use crate::bot_key::BotKey;
 use crate::names::{ForgeName, HookName, InstanceName, NodeName};
 use crate::secret::Secret;
 use crate::trigger::hooks::{ForgeKind, Hook};
@@ -110,13 +122,8 @@ pub struct KeyAccess {
 /// Where the bot's key is.
 #[derive(Debug, Clone)]
 pub enum KeySource {
-    /// In a file that this process reads.
-    File {
-        /// The file's content.
-        key: Secret,
-        /// What unlocks it.
-        passphrase: Option<Secret>,
-    },
+    /// In a file, which this process has read and opened.
+    Key(BotKey),
     /// In an SSH agent; the public line of the key.
     Agent(String),
     /// Behind the socket of a `lockkeeper signer`.
