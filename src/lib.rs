@@ -34,6 +34,7 @@
 //! - [`secret`] is a secret from a file, which never shows itself.
 //! - [`config`] reads the branch config, `source-git.yaml`: what the file may say, and what we may rely on.
 //! - [`operator`] reads the operator config, `lockkeeper.yaml`.
+//! - [`index`] knows which dist-git branches are opted in, and which source each of them tracks.
 //! - [`trailers`] reads the `Key: value` lines at the end of a commit message.
 //! - [`publication`] writes and reads the trailers by which the bot's own commits say what they published.
 //! - [`signer_id`] names the key that made a good signature.
@@ -51,6 +52,7 @@
 //! - [`http`] holds what the HTTP clients share: timeouts, retries, bodies that are hashed while they are written.
 //! - [`forge`] is the only room that names octocrab: statuses, comments and issues at five kinds of forges.
 //! - [`process`] is the only room that starts other programs.
+//! - [`container`] is the only room that knows podman and docker: it pins images to digests and confines what runs.
 //!
 //! **Beside the way**
 //!
@@ -72,6 +74,7 @@ pub mod bot_certs;
 pub mod bot_key;
 pub mod cli;
 pub mod config;
+pub mod container;
 pub mod decide;
 pub mod demo;
 pub mod digest;

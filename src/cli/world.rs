@@ -10,6 +10,7 @@ use super::secret::{agent_key, passphrase};
 use crate::bot_certs::BotCerts;
 use crate::bot_key::BotKey;
 use crate::config::TagTrust;
+use crate::container::{self, EngineChoice};
 use crate::decide::Rules;
 use crate::git::{Mirrors, Transport};
 use crate::http::{Backoff, LowSpeed, Timeouts};
@@ -101,6 +102,32 @@ impl ContentFlags {
         match self.prove {
             ProveBy::Git => Method::Git,
             ProveBy::Rpm => Method::Rpm,
+        }
+    }
+}
+
+/// How containers are run.
+#[derive(Debug, Clone, Args)]
+pub struct EngineFlags {
+    /// What runs population: `builtin` needs no engine until a branch names an image.
+    #[arg(long, value_name = "ENGINE", env = "LOCKKEEPER_ENGINE")]
+    pub engine: Option<EngineChoice>,
+    /// Refuses an image that a branch names without its digest.
+    #[arg(long)]
+    pub require_digest: bool,
+    /// Gives the network to a container whose branch asks for it.
+    #[arg(long)]
+    pub allow_network: bool,
+}
+
+impl EngineFlags {
+    /// Returns the operator's settings, or the defaults, with what the flags change.
+    pub fn options(&self, operators: container::Options) -> container::Options {
+        container::Options {
+            engine: self.engine.unwrap_or(operators.engine),
+            require_digest: self.require_digest || operators.require_digest,
+            allow_network: self.allow_network || operators.allow_network,
+            ..operators
         }
     }
 }

@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
 use super::file::{self, OneOrMore};
 use super::layers::Layers;
 use super::rules::{self, WrittenDatabase};
@@ -18,6 +20,7 @@ use super::{
 use crate::bot_key::BotKey;
 use crate::config::faults::{Collector, Found, KeyPath};
 use crate::config::rules::Checked;
+use crate::container;
 use crate::names::{ForgeName, HookName, NodeName};
 use crate::outcome::printable;
 use crate::secret::Secret;
@@ -132,6 +135,7 @@ pub(super) fn check(file: file::File, desk: &mut Desk<'_>) -> Option<Operator> {
     let instances =
         instances::instances(file.instances.as_deref().unwrap_or_default(), &forge_names, desk);
     let hosts = hosts(&file.hosts, desk);
+    let population = population(&file.population, desk);
     let api_tokens = api_tokens(&file.api_tokens, desk);
     let mail = file.mail.as_ref().map(|written| mail(written, desk));
     let webhooks = webhooks(&file.webhooks, desk);
@@ -157,6 +161,7 @@ pub(super) fn check(file: file::File, desk: &mut Desk<'_>) -> Option<Operator> {
         forges,
         instances,
         hosts,
+        population,
         api_tokens,
         mail: match mail {
             Some(mail) => Some(mail?),
@@ -398,6 +403,37 @@ fn hosts(written: &BTreeMap<String, String>, desk: &mut Desk<'_>) -> BTreeMap<St
         }
     }
     hosts
+}
+
+/// Reads the section that belongs to another room, and where that does not take it, asks which of its values are at
+/// fault by giving it one at a time.
+fn population(written: &Value, desk: &mut Desk<'_>) -> container::Options {
+    if written.is_null() {
+        return container::Options::default();
+    }
+    if let Ok(options) = serde_json::from_value(written.clone()) {
+        return options;
+    }
+    let at = KeyPath::of("population");
+    for (key, value) in written.as_object().into_iter().flatten() {
+        match value.as_object() {
+            None => leaf(&json!({ key: value }), &at.key(key), desk),
+            Some(below) => {
+                for (name, value) in below {
+                    leaf(&json!({ key: { name: value } }), &at.key(key).key(name), desk);
+                }
+            }
+        }
+    }
+    container::Options::default()
+}
+
+fn leaf(section: &Value, at: &KeyPath, desk: &mut Desk<'_>) {
+    let read: Result<container::Options, _> = serde_json::from_value(section.clone());
+    if let Err(error) = read {
+        let words = printable(error.to_string(), 200);
+        desk.faults.add(Found::new("operator-bad-population", at, words));
+    }
 }
 
 fn api_tokens(written: &[file::ApiToken], desk: &mut Desk<'_>) -> Vec<ApiToken> {
