@@ -31,7 +31,9 @@
 //!
 //! - [`names`] holds the names of things: parsed or refused, then trusted.
 //! - [`outcome`] sorts what went wrong by whose move is next.
+//! - [`secret`] is a secret from a file, which never shows itself.
 //! - [`config`] reads the branch config, `source-git.yaml`: what the file may say, and what we may rely on.
+//! - [`operator`] reads the operator config, `lockkeeper.yaml`.
 //! - [`trailers`] reads the `Key: value` lines at the end of a commit message.
 //! - [`publication`] writes and reads the trailers by which the bot's own commits say what they published.
 //! - [`signer_id`] names the key that made a good signature.
@@ -76,6 +78,7 @@ pub mod forge;
 pub mod gate;
 pub mod git;
 pub mod http;
+pub mod index;
 pub mod init_spec;
 pub mod land;
 pub mod ledger;
@@ -83,6 +86,7 @@ pub mod lookaside;
 pub mod names;
 pub mod observe;
 pub mod openpgp;
+pub mod operator;
 pub mod outbox;
 pub mod outcome;
 pub mod populate;
@@ -91,6 +95,7 @@ pub mod progress;
 pub mod prove;
 pub mod publication;
 pub mod report;
+pub mod secret;
 pub mod signer_id;
 pub mod sources;
 pub mod spec;

@@ -1,0 +1,3 @@
+//! Index.
+mod key;
+pub use key::{Hosts, RepositoryKey};
