@@ -1,26 +1,27 @@
 //! The courier: takes what is due and delivers it, one message at a time for each account.
 //!
-//! 1. The store says which accounts have something due; those that were told to wait are left out.
-//! 2. For each of them, side by side: take the oldest, deliver it, note what became of it, until nothing is due.
-//! 3. A setback ends the account's round: the forge is away or wants us to wait, and asking more would make it worse.
+//! 1. The store lends messages that are due.
+//! 2. For each account, side by side: deliver the oldest, note what became of it, go on with the next.
+//! 3. After a setback that will pass, the account's other messages wait as long: the forge is away or wants us to wait,
+//!    and asking more would make it worse.
 //!
 //! | setback | becomes |
 //! |---|---|
-//! | the forge named a time, or the account is at fault | tried again then, and the account waits |
-//! | temporary | tried again after 30 s, doubling to an hour; the account waits as long |
+//! | the forge named a time, or the account is at fault | tried again then, and the account waits as long |
+//! | temporary | tried again after 30 s, doubling to an hour; so does the account wait, until something is taken |
 //! | permanent | dropped, and told to the operator |
 
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::mail::Mailer;
-use super::message::{Account, Body};
+use super::message::{Account, Body, Message};
 use super::store::{Due, Store, Verdict};
 use super::webhook::Sink;
 use crate::forge::{Answer, Forge, RemoteId, Setback};
@@ -45,6 +46,19 @@ pub struct Addresses {
     pub webhooks: BTreeMap<String, Sink>,
 }
 
+/// The time, counted on from when a round began.
+#[derive(Debug, Clone, Copy)]
+struct Clock {
+    began_at: Timestamp,
+    began: Instant,
+}
+
+impl Clock {
+    fn now(self) -> Timestamp {
+        later(self.began_at, self.began.elapsed())
+    }
+}
+
 /// What one round came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Round {
@@ -56,12 +70,47 @@ pub struct Round {
     pub dropped: usize,
 }
 
+impl Round {
+    fn count(&mut self, verdict: &Verdict) {
+        match verdict {
+            Verdict::Sent(_) => self.sent += 1,
+            Verdict::Later(..) => self.later += 1,
+            Verdict::Dropped(_) => self.dropped += 1,
+        }
+    }
+
+    fn add(&mut self, other: Round) {
+        self.sent += other.sent;
+        self.later += other.later;
+        self.dropped += other.dropped;
+    }
+}
+
+/// An account that waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Hold {
+    until: Timestamp,
+    /// How many temporary setbacks came in a row.
+    strikes: u32,
+}
+
+/// What a message's fate means for the others of its account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    /// Nothing: they may go.
+    None,
+    /// They wait as long as was said.
+    Until(Timestamp),
+    /// They wait, longer each time.
+    Longer,
+}
+
 /// Carries messages from a store to those whom they are for.
 #[derive(Debug)]
 pub struct Courier<S> {
     store: S,
     addresses: Addresses,
-    holds: Mutex<BTreeMap<Account, Timestamp>>,
+    holds: Mutex<BTreeMap<Account, Hold>>,
 }
 
 impl<S: Store> Courier<S> {
@@ -71,8 +120,14 @@ impl<S: Store> Courier<S> {
     }
 
     /// Returns the accounts that wait, and until when: what an operator wants to see.
-    pub fn holds(&self) -> BTreeMap<Account, Timestamp> {
-        self.holds.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn holds(&self, now: Timestamp) -> BTreeMap<Account, Timestamp> {
+        let holds = self.held();
+        let waiting = holds.iter().filter(|(_, hold)| hold.until > now);
+        waiting.map(|(account, hold)| (account.clone(), hold.until)).collect()
+    }
+
+    fn held(&self) -> MutexGuard<'_, BTreeMap<Account, Hold>> {
+        self.holds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Delivers what is due at `now`. To be called again and again; a round that is dropped halfway loses nothing.
@@ -80,52 +135,64 @@ impl<S: Store> Courier<S> {
     /// # Errors
     /// Only where the store fails; what is wrong with a forge stays with its messages.
     pub async fn round(&self, now: Timestamp) -> Result<Round> {
-        let began = Instant::now();
-        let due = self.store.accounts_due(now).await?;
-        let free = due.into_iter().filter(|account| !self.is_held(account, now));
-        let rounds = free.map(|account| self.account_round(account, now, began));
+        let clock = Clock { began_at: now, began: Instant::now() };
         let mut all = Round::default();
-        for round in together(rounds.collect()).await {
-            let round = round?;
-            all.sent += round.sent;
-            all.later += round.later;
-            all.dropped += round.dropped;
+        loop {
+            let due = self.store.due(clock.now()).await?;
+            if due.is_empty() {
+                return Ok(all);
+            }
+            let mut accounts: BTreeMap<Account, Vec<Due<S::Handle>>> = BTreeMap::new();
+            for due in due {
+                accounts.entry(due.message.account.clone()).or_default().push(due);
+            }
+            let rounds = accounts.into_values().map(|due| self.one_after_the_other(due, clock));
+            for round in together(rounds.collect()).await {
+                all.add(round?);
+            }
         }
-        Ok(all)
     }
 
-    fn is_held(&self, account: &Account, now: Timestamp) -> bool {
-        self.holds().get(account).is_some_and(|until| *until > now)
-    }
-
-    async fn account_round(
+    /// Delivers the messages of one account.
+    async fn one_after_the_other(
         &self,
-        account: Account,
-        began_at: Timestamp,
-        began: Instant,
+        messages: Vec<Due<S::Handle>>,
+        clock: Clock,
     ) -> Result<Round> {
         let mut round = Round::default();
-        loop {
-            let now = later(began_at, began.elapsed());
-            let Some(due) = self.store.take(&account, now).await? else { return Ok(round) };
-            let answer = self.deliver(&due, now).await;
-            let now = later(began_at, began.elapsed());
-            let (verdict, hold) = judge(&due, answer, now);
-            match &verdict {
-                Verdict::Sent(_) => round.sent += 1,
-                Verdict::Later(..) => round.later += 1,
-                Verdict::Dropped(_) => round.dropped += 1,
-            }
-            self.store.settle(&due, verdict).await?;
-            if let Some(hold) = hold {
-                let mut holds = self.holds.lock().unwrap_or_else(PoisonError::into_inner);
-                holds.insert(account, later(now, hold));
-                return Ok(round);
-            }
+        for due in messages {
+            let account = &due.message.account;
+            let waits = self.holds(clock.now()).get(account).copied();
+            let verdict = match waits {
+                Some(until) => Verdict::Later(until, "its account waits".to_owned()),
+                None => {
+                    let answer = self.deliver(&due, clock.now()).await;
+                    let (verdict, rest) = judge(&due, answer, clock.now());
+                    self.rest(account, rest, clock.now());
+                    verdict
+                }
+            };
+            round.count(&verdict);
+            self.store.settle(&due, verdict, clock.now()).await?;
         }
+        Ok(round)
     }
 
-    async fn deliver(&self, due: &Due, now: Timestamp) -> Answer<Option<RemoteId>> {
+    /// Notes how long an account waits.
+    fn rest(&self, account: &Account, rest: Rest, now: Timestamp) {
+        let mut holds = self.held();
+        let strikes = holds.get(account).map_or(0, |hold| hold.strikes);
+        match rest {
+            Rest::None => holds.remove(account),
+            Rest::Until(until) => holds.insert(account.clone(), Hold { until, strikes }),
+            Rest::Longer => {
+                let until = later(now, after(strikes));
+                holds.insert(account.clone(), Hold { until, strikes: strikes + 1 })
+            }
+        };
+    }
+
+    async fn deliver(&self, due: &Due<S::Handle>, now: Timestamp) -> Answer<Option<RemoteId>> {
         let known = due.remote.as_ref();
         match (&due.message.account, &due.message.body) {
             (Account::Mail, Body::Mail(mail)) => match &self.addresses.mail {
@@ -165,37 +232,27 @@ fn nobody(why: &str) -> Answer<Option<RemoteId>> {
     Err(Problem::permanent("message-without-address", why).into())
 }
 
-/// Says what becomes of a message, and how long its account waits.
-fn judge(
-    due: &Due,
-    answer: Answer<Option<RemoteId>>,
-    now: Timestamp,
-) -> (Verdict, Option<Duration>) {
+/// Says what becomes of a message, and what follows for its account.
+fn judge<H>(due: &Due<H>, answer: Answer<Option<RemoteId>>, now: Timestamp) -> (Verdict, Rest) {
     let Setback { problem, hold } = match answer {
-        Ok(remote) => return (Verdict::Sent(remote), None),
+        Ok(remote) => return (Verdict::Sent(remote), Rest::None),
         Err(setback) => setback,
     };
     let words = format!("{problem} [{}]", problem.code);
-    let wait = match (hold, problem.lasting) {
-        (Some(hold), _) => Some(hold),
-        (None, Lasting::Temporary) => Some(after(due.attempts)),
-        (None, Lasting::Permanent) => None,
+    let Message { account, subject, context, .. } = &due.message;
+    let hint = &problem.hint;
+    let is_temporary = problem.lasting == Lasting::Temporary;
+    let named = hold.map(|hold| later(now, hold));
+    let again = named.or_else(|| is_temporary.then(|| later(now, after(due.attempts))));
+    let Some(then) = again.filter(|_| due.attempts + 1 < ATTEMPTS) else {
+        tracing::error!(%account, subject, context, hint, "a message cannot be told: {words}");
+        return (Verdict::Dropped(words), Rest::None);
     };
-    let key = &due.message.key;
-    match wait.filter(|_| due.attempts + 1 < ATTEMPTS) {
-        Some(wait) if problem.lasting == Lasting::Temporary => {
-            tracing::info!(key, wait = wait.as_secs(), "a message waits: {words}");
-            (Verdict::Later(later(now, wait), words), Some(wait))
-        }
-        Some(wait) => {
-            tracing::error!(key, hint = problem.hint, "an account cannot be used: {words}");
-            (Verdict::Later(later(now, wait), words), Some(wait))
-        }
-        None => {
-            tracing::error!(key, hint = problem.hint, "a message cannot be delivered: {words}");
-            (Verdict::Dropped(words), None)
-        }
+    match is_temporary {
+        true => tracing::info!(%account, subject, context, %then, "a message waits: {words}"),
+        false => tracing::error!(%account, hint, %then, "an account cannot be used: {words}"),
     }
+    (Verdict::Later(then, words), named.map_or(Rest::Longer, Rest::Until))
 }
 
 /// Returns the wait after so many attempts.

@@ -1,11 +1,11 @@
 //! A store in memory, by the same rules as the database's: for tests and for trying things out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
-use super::message::{Account, Message};
+use super::message::Message;
 use super::store::{Due, Store, Verdict};
 use crate::forge::RemoteId;
 use crate::outcome::Result;
@@ -20,7 +20,7 @@ pub struct Memory {
 struct Kept {
     next_row: i64,
     waiting: BTreeMap<i64, Waiting>,
-    remote: BTreeMap<String, RemoteId>,
+    remote: BTreeMap<(String, String), RemoteId>,
     dropped: Vec<(String, String)>,
 }
 
@@ -29,7 +29,7 @@ struct Waiting {
     message: Message,
     due: Timestamp,
     attempts: u32,
-    taken: bool,
+    lent: bool,
 }
 
 impl Memory {
@@ -37,15 +37,14 @@ impl Memory {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Stores messages; each takes the place of one with its key that still waits.
+    /// Stores messages; each takes the place of one about the same thing that still waits.
     pub fn put(&self, messages: impl IntoIterator<Item = Message>, now: Timestamp) {
         let mut kept = self.kept();
         for message in messages {
-            kept.waiting.retain(|_, waiting| waiting.message.key != message.key);
+            kept.waiting.retain(|_, waiting| !waiting.message.is_about_the_same_as(&message));
             kept.next_row += 1;
             let row = kept.next_row;
-            let waiting = Waiting { message, due: now, attempts: 0, taken: false };
-            kept.waiting.insert(row, waiting);
+            kept.waiting.insert(row, Waiting { message, due: now, attempts: 0, lent: false });
         }
     }
 
@@ -54,61 +53,62 @@ impl Memory {
         self.kept().waiting.len()
     }
 
-    /// Returns key and reason of each message that was dropped.
+    /// Returns when the next message is due.
+    pub fn next_at(&self) -> Option<Timestamp> {
+        self.kept().waiting.values().map(|waiting| waiting.due).min()
+    }
+
+    /// Returns context and reason of each message that was dropped.
     pub fn dropped(&self) -> Vec<(String, String)> {
         self.kept().dropped.clone()
     }
 
-    /// Lets go of what was taken and not settled, as the end of a lease does.
+    /// Lets go of what was lent and not settled, as the end of a lease does.
     pub fn release(&self) {
-        self.kept().waiting.values_mut().for_each(|waiting| waiting.taken = false);
+        self.kept().waiting.values_mut().for_each(|waiting| waiting.lent = false);
     }
 }
 
 impl Store for &Memory {
-    async fn accounts_due(&self, now: Timestamp) -> Result<Vec<Account>> {
-        let kept = self.kept();
-        let due = kept.waiting.values().filter(|waiting| waiting.due <= now && !waiting.taken);
-        let accounts: BTreeSet<Account> =
-            due.map(|waiting| waiting.message.account.clone()).collect();
-        Ok(accounts.into_iter().collect())
-    }
+    type Handle = i64;
 
-    async fn take(&self, account: &Account, now: Timestamp) -> Result<Option<Due>> {
+    async fn due(&self, now: Timestamp) -> Result<Vec<Due<i64>>> {
         let mut kept = self.kept();
-        let is_due = |waiting: &Waiting| {
-            waiting.message.account == *account && waiting.due <= now && !waiting.taken
-        };
-        let Some((row, waiting)) = kept.waiting.iter_mut().find(|(_, waiting)| is_due(waiting))
-        else {
-            return Ok(None);
-        };
-        waiting.taken = true;
-        let (row, attempts, message) = (*row, waiting.attempts, waiting.message.clone());
-        let remote = kept.remote.get(&message.key).cloned();
-        Ok(Some(Due { row, attempts, message, remote }))
+        let Kept { waiting, remote, .. } = &mut *kept;
+        let due = waiting.iter_mut().filter(|(_, waiting)| waiting.due <= now && !waiting.lent);
+        let lent = due.map(|(row, waiting)| {
+            waiting.lent = true;
+            let message = waiting.message.clone();
+            let remote = remote.get(&remembered(&message)).cloned();
+            Due { handle: *row, attempts: waiting.attempts, message, remote }
+        });
+        Ok(lent.collect())
     }
 
-    async fn settle(&self, due: &Due, verdict: Verdict) -> Result<()> {
+    async fn settle(&self, due: &Due<i64>, verdict: Verdict, _: Timestamp) -> Result<()> {
         let mut kept = self.kept();
         match verdict {
             Verdict::Sent(remote) => {
-                kept.waiting.remove(&due.row);
+                kept.waiting.remove(&due.handle);
                 if let Some(remote) = remote {
-                    kept.remote.insert(due.message.key.clone(), remote);
+                    kept.remote.insert(remembered(&due.message), remote);
                 }
             }
             Verdict::Later(then, _) => {
-                if let Some(waiting) = kept.waiting.get_mut(&due.row) {
-                    (waiting.due, waiting.taken) = (then, false);
+                if let Some(waiting) = kept.waiting.get_mut(&due.handle) {
+                    (waiting.due, waiting.lent) = (then, false);
                     waiting.attempts += 1;
                 }
             }
             Verdict::Dropped(why) => {
-                kept.waiting.remove(&due.row);
-                kept.dropped.push((due.message.key.clone(), why));
+                kept.waiting.remove(&due.handle);
+                kept.dropped.push((due.message.context.clone(), why));
             }
         }
         Ok(())
     }
+}
+
+fn remembered(message: &Message) -> (String, String) {
+    (format!("{} {}", message.account, message.subject), message.context.clone())
 }

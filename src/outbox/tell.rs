@@ -144,18 +144,19 @@ impl<'a> About<'a> {
         let (forge, project) = self.place.clone()?;
         let commit = report.source_commit?;
         let context = format!("lockkeeper/{}", self.name());
-        let key = format!("status:{forge}:{project}:{commit}:{context}");
+        let subject = format!("{project} {commit}");
         let status = Status {
             project,
             commit,
             branch: audience.source.branch.clone(),
-            context,
+            context: context.clone(),
             state: state(report),
             description: description(report),
             summary: summary(&self.matter),
             link: self.occasion.page.cloned(),
         };
-        Some(Message { account: Account::Forge(forge), key, body: Body::Status(status) })
+        let (account, body) = (Account::Forge(forge), Body::Status(status));
+        Some(Message { account, subject, context, body })
     }
 
     /// Notes that a person must act, and that what stood is mended.
@@ -185,11 +186,13 @@ impl<'a> About<'a> {
         let text = mended(&self.matter, &standing.cause, &self.marker(&standing.cause));
         if let Some((forge, comment)) = &standing.comment {
             let comment = Comment { body: text.clone(), ..comment.clone() };
-            telling.messages.push(on_forge(forge, comment_key(&comment), Body::Mend(comment)));
+            let context = comment_about(&standing.cause);
+            telling.messages.push(self.on_forge(forge, context, Body::Mend(comment)));
         }
         if let Some((forge, issue)) = &standing.issue {
             let issue = Issue { body: text, open: false, ..issue.clone() };
-            telling.messages.push(on_forge(forge, issue_key(&issue), Body::Issue(issue)));
+            let context = issue_about(&standing.cause);
+            telling.messages.push(self.on_forge(forge, context, Body::Issue(issue)));
         }
         let is_over = self.occasion.report.outcome != Outcome::Refused;
         if standing.mailed && is_over {
@@ -206,7 +209,7 @@ impl<'a> About<'a> {
                 .is_none_or(|stood| stood.comment.as_ref().map(|(_, told)| told) != Some(comment));
             if is_new {
                 let body = Body::Comment(comment.clone());
-                telling.messages.push(on_forge(forge, comment_key(comment), body));
+                telling.messages.push(self.on_forge(forge, comment_about(cause), body));
             }
         }
         let issue = self.issue(cause);
@@ -215,7 +218,7 @@ impl<'a> About<'a> {
                 stood.is_none_or(|stood| stood.issue.as_ref().map(|(_, told)| told) != Some(issue));
             if is_new {
                 let body = Body::Issue(issue.clone());
-                telling.messages.push(on_forge(forge, issue_key(issue), body));
+                telling.messages.push(self.on_forge(forge, issue_about(cause), body));
             }
         }
         let was_mailed = stood.is_some_and(|stood| stood.mailed);
@@ -262,12 +265,13 @@ impl<'a> About<'a> {
         }
         let (forge, project) = self.place.clone()?;
         let commit = report.source_commit?;
-        let marker = self.marker(&format!("landed-{commit}"));
+        let cause = format!("landed-{commit}");
+        let marker = self.marker(&cause);
         // Nobody has to act, so nobody is called.
         let matter = Matter { mention: &[], ..self.matter };
         let body = note(&matter, &marker);
         let comment = Comment { project, thread: Thread::Commit(commit), marker, body };
-        Some(on_forge(&forge, comment_key(&comment), Body::Comment(comment)))
+        Some(self.on_forge(&forge, comment_about(&cause), Body::Comment(comment)))
     }
 
     /// Tells the operators of a failure that waiting will not mend, once for each cause.
@@ -296,8 +300,8 @@ impl<'a> About<'a> {
             thread: format!("{name}:{cause}"),
             id: format!("{run}:{cause}"),
         };
-        let key = format!("mail:{run}:{name}:{cause}");
-        Some(Message { account: Account::Mail, key, body: Body::Mail(mail) })
+        let (subject, context) = (name, format!("mail about {cause} in run {run}"));
+        Some(Message { account: Account::Mail, subject, context, body: Body::Mail(mail) })
     }
 
     /// Returns what owners' programs hear: every end that is news. That nothing has changed is none.
@@ -326,19 +330,19 @@ impl<'a> About<'a> {
             },
         });
         let event = Event { id: format!("run_{run}"), at: self.occasion.at, payload };
-        let key = format!("event:{sink}:{run}:{}", self.name());
-        Message { account: Account::Webhook(sink.to_owned()), key, body: Body::Webhook(event) }
+        let (account, subject) = (Account::Webhook(sink.to_owned()), self.name());
+        Message { account, subject, context: format!("run {run}"), body: Body::Webhook(event) }
+    }
+
+    fn on_forge(&self, forge: &ForgeName, context: String, body: Body) -> Message {
+        Message { account: Account::Forge(forge.clone()), subject: self.name(), context, body }
     }
 }
 
-fn on_forge(forge: &ForgeName, key: String, body: Body) -> Message {
-    Message { account: Account::Forge(forge.clone()), key: format!("{key}@{forge}"), body }
+fn comment_about(cause: &str) -> String {
+    format!("comment about {cause}")
 }
 
-fn comment_key(comment: &Comment) -> String {
-    format!("comment:{}:{}", comment.project, comment.marker)
-}
-
-fn issue_key(issue: &Issue) -> String {
-    format!("issue:{}:{}", issue.project, issue.marker)
+fn issue_about(cause: &str) -> String {
+    format!("issue about {cause}")
 }
