@@ -13,7 +13,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("sequoia_openpgp", &["src/openpgp", "src/openpgp.rs"]),
     ("ssh_key", &["src/ssh", "src/ssh.rs"]),
     ("octocrab", &["src/forge"]),
-    ("lettre", &["src/outbox"]),
+    ("lettre", &["src/outbox/mail.rs"]),
 ];
 
 fn root() -> &'static Path {

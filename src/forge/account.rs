@@ -7,67 +7,10 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::names::{ForgeName, NameError, RepositoryAddress};
+use crate::operator::{ForgeAccess, ForgeCredential};
 use crate::outcome::Refusal;
-
-/// Which program a forge runs. It is configured, never guessed: Forgejo and Gitea send GitHub's headers too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// github.com, or GitHub Enterprise Server.
-    GitHub,
-    /// gitlab.com, or a server of one's own.
-    GitLab,
-    /// Pagure, such as src.fedoraproject.org.
-    Pagure,
-    /// Forgejo, such as codeberg.org.
-    Forgejo,
-    /// Gitea.
-    Gitea,
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Kind::GitHub => "GitHub",
-            Kind::GitLab => "GitLab",
-            Kind::Pagure => "Pagure",
-            Kind::Forgejo => "Forgejo",
-            Kind::Gitea => "Gitea",
-        })
-    }
-}
-
-/// A token or key. It prints itself redacted, so that no log or error can hold it by accident.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Takes what a secret's file holds; spaces and line breaks around it do not belong to it.
-    ///
-    /// # Errors
-    /// Refuses an empty one.
-    pub fn new(text: &str) -> Result<Secret, Refusal> {
-        match text.trim() {
-            "" => Err(Refusal::config(
-                "forge-secret-unusable",
-                "the file of a forge's token or key is empty",
-            )
-            .hint("write the token into it, and nothing else")),
-            secret => Ok(Secret(secret.to_owned())),
-        }
-    }
-
-    /// Returns the secret itself, for the one header that it goes into.
-    pub(crate) fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(secret)")
-    }
-}
+use crate::secret::Secret;
+use crate::trigger::hooks::ForgeKind as Kind;
 
 /// What lets us in.
 #[derive(Debug, Clone)]
@@ -101,6 +44,21 @@ pub struct Account {
 }
 
 impl Account {
+    /// Takes an entry of the operator config.
+    ///
+    /// # Errors
+    /// As [`Account::new`].
+    pub fn of(access: &ForgeAccess) -> Result<Account, Refusal> {
+        let credential = match &access.credential {
+            ForgeCredential::Token(token) => Credential::Token(token.clone()),
+            ForgeCredential::App { id, installation, key } => {
+                Credential::App { id: *id, installation: *installation, key: key.clone() }
+            }
+        };
+        let web = access.url.as_ref().map(Url::as_str);
+        Account::new(access.name.clone(), access.kind, web, credential, access.bot_account.clone())
+    }
+
     /// Takes what the operator wrote; without an address it is the well-known one of its kind.
     ///
     /// # Errors
@@ -117,11 +75,13 @@ impl Account {
             Refusal::config("forge-account-unusable", format!("the forge `{name}`: {why}"))
         };
         if matches!(credential, Credential::App { .. }) && kind != Kind::GitHub {
-            let why = format!("only GitHub knows Apps, and this is {kind}");
+            let why = format!("only GitHub knows Apps, and this is {}", called(kind));
             return Err(refuse(why).hint("give token_file instead of app"));
         }
         let Some(text) = web.or(well_known(kind)) else {
-            return Err(refuse(format!("there is no well-known {kind}")).hint("give its address"));
+            return Err(
+                refuse(format!("there is no well-known {}", called(kind))).hint("give its address")
+            );
         };
         let web = plain_address(text).map_err(refuse)?;
         Ok(Account { name, kind, web, credential, login })
@@ -162,6 +122,17 @@ impl Account {
             Kind::Pagure => format!("{web}/api/0"),
             Kind::Forgejo | Kind::Gitea => format!("{web}/api/v1"),
         }
+    }
+}
+
+/// Returns what people call a kind of forge.
+pub(super) fn called(kind: Kind) -> &'static str {
+    match kind {
+        Kind::GitHub => "GitHub",
+        Kind::GitLab => "GitLab",
+        Kind::Pagure => "Pagure",
+        Kind::Forgejo => "Forgejo",
+        Kind::Gitea => "Gitea",
     }
 }
 
@@ -243,7 +214,7 @@ mod tests {
     use super::*;
 
     fn account(kind: Kind, web: &str) -> Account {
-        let token = Credential::Token(Secret::new("t0ken\n").unwrap());
+        let token = Credential::Token(Secret::from_file(b"t0ken\n").unwrap());
         Account::new("f".parse().unwrap(), kind, Some(web), token, None).unwrap()
     }
 
@@ -282,7 +253,7 @@ mod tests {
     #[test]
     fn a_token_is_sent_nowhere_unsafe() {
         let try_it = |kind, web| {
-            let token = Credential::Token(Secret::new("x").unwrap());
+            let token = Credential::Token(Secret::from_file(b"x").unwrap());
             Account::new("f".parse().unwrap(), kind, web, token, None).map(|account| account.api())
         };
         let table = [
@@ -310,7 +281,6 @@ mod tests {
     fn secrets_print_themselves_redacted() {
         let account = account(Kind::Gitea, "https://x.example");
         assert!(!format!("{account:?}").contains("t0ken"));
-        assert!(Secret::new(" \n").is_err());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::account::called;
 use super::limits::Signs;
 use super::{Answer, Kind, Setback};
 use crate::outcome::{Problem, printable};
@@ -50,7 +51,8 @@ impl Reply {
 
     /// Sorts what is no success. `doing` says what was tried; `strikes` how often it was "too many" just before.
     pub fn setback(&self, kind: Kind, doing: &str, strikes: u32, now: i64) -> Setback {
-        let said = format!("{doing}: {kind} answered {}: {}", self.status, self.complaint());
+        let said =
+            format!("{doing}: {} answered {}: {}", called(kind), self.status, self.complaint());
         let body = String::from_utf8_lossy(&self.body);
         if let Some(wait) = self.signs.wait(self.status, &body, strikes, now) {
             let words = format!("{said} (waiting {} s)", wait.as_secs());
@@ -94,7 +96,8 @@ fn needs(kind: Kind) -> &'static str {
 
 /// Says that an answer is not what this kind of forge answers.
 pub(super) fn unreadable<T>(kind: Kind, doing: &str) -> Answer<T> {
-    let words = format!("{doing}: {kind} answered something that it does not answer there");
+    let name = called(kind);
+    let words = format!("{doing}: {name} answered something that it does not answer there");
     Err(Problem::permanent("forge-answer-unreadable", words)
         .hint("see that the address in the operator config is that of the forge, and its kind is right")
         .into())

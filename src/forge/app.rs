@@ -41,9 +41,15 @@ impl Hub {
         let builder = Octocrab::builder().base_uri(account.api());
         let builder = builder.map_err(|error| unusable(account, &error))?;
         let (builder, entry) = match &account.credential {
-            Credential::Token(token) => (builder.personal_token(token.expose()), Entry::Token),
+            Credential::Token(token) => {
+                let token = token.expose_text().ok_or_else(|| {
+                    let words = format!("the token of the forge `{}` is no text", account.name);
+                    Problem::permanent("forge-secret-unusable", words)
+                })?;
+                (builder.personal_token(token), Entry::Token)
+            }
             Credential::App { id, installation, key } => {
-                let key = EncodingKey::from_rsa_pem(key.expose().as_bytes()).map_err(|_| {
+                let key = EncodingKey::from_rsa_pem(key.expose()).map_err(|_| {
                     let words =
                         format!("the key of the App at `{}` is no RSA key in PEM", account.name);
                     Problem::permanent("forge-secret-unusable", words)

@@ -34,7 +34,8 @@ mod tests;
 
 use tokio::sync::OnceCell;
 
-pub use account::{Account, Credential, Kind, Project, Secret};
+pub use crate::trigger::hooks::ForgeKind as Kind;
+pub use account::{Account, Credential, Project};
 pub use setback::{Answer, Setback};
 pub use what::{Comment, Issue, RemoteId, State, Status, Thread};
 pub use wire::Manners;

@@ -243,10 +243,10 @@ fn authorization(account: &Account) -> Answer<(&'static str, reqwest::header::He
         return Err(Problem::permanent("forge-account-unusable", words).into());
     };
     let (header, text) = match account.kind {
-        Kind::GitLab => ("private-token", token.expose().to_owned()),
-        _ => ("authorization", format!("token {}", token.expose())),
+        Kind::GitLab => ("private-token", token.expose().to_vec()),
+        _ => ("authorization", [b"token ", token.expose()].concat()),
     };
-    let value = reqwest::header::HeaderValue::from_str(&text);
+    let value = reqwest::header::HeaderValue::from_bytes(&text);
     let mut value = value.map_err(|_| {
         let words =
             format!("the token of the forge `{}` has a character that no token has", account.name);

@@ -20,7 +20,7 @@ pub fn prose(text: &str, limit: usize) -> Vec<String> {
 }
 
 fn prose_line(line: &str, limit: usize) -> String {
-    let line = printable(line, limit);
+    let line = shown(line, limit);
     let mut written: Vec<String> = Vec::new();
     let mut odd: Vec<&str> = Vec::new();
     for word in line.split_whitespace() {
@@ -33,6 +33,15 @@ fn prose_line(line: &str, limit: usize) -> String {
     }
     flush(&mut odd, &mut written);
     written.join(" ")
+}
+
+/// Makes a line harmless for a terminal too, and cuts it; what is escaped counts as long as it became.
+fn shown(line: &str, limit: usize) -> String {
+    let line = printable(line, limit);
+    match line.char_indices().nth(limit) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
 }
 
 /// Writes the words that wait as one code span.
@@ -68,7 +77,7 @@ fn is_plain(word: &str) -> bool {
 
 /// Writes a text as code within a line. At most `limit` characters.
 pub fn code(text: &str, limit: usize) -> String {
-    span(&printable(text, limit))
+    span(&shown(text, limit))
 }
 
 fn span(text: &str) -> String {
@@ -85,13 +94,19 @@ fn span(text: &str) -> String {
 pub fn block(text: &str, lines: usize, limit: usize) -> String {
     let all: Vec<&str> = text.lines().collect();
     let mut shown: Vec<String> =
-        all.iter().take(lines).map(|line| apart(&printable(line, limit))).collect();
+        all.iter().take(lines).map(|line| apart(&shown(line, limit))).collect();
     if all.len() > lines {
         shown.push(format!("… {} more lines", all.len() - lines));
     }
     let longest = shown.iter().map(|line| longest_run(line)).max().unwrap_or(0);
     let fence = "`".repeat(longest.max(2) + 1);
     format!("{fence}text\n{}\n{fence}", shown.join("\n"))
+}
+
+/// Writes a command of our own as a block of code, to be copied as it is.
+pub fn verbatim(command: &str) -> String {
+    let fence = "`".repeat(longest_run(command).max(2) + 1);
+    format!("{fence}sh\n{command}\n{fence}")
 }
 
 /// Parts each `@` from what follows it.

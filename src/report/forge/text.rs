@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::escape::{block, code, prose};
+use super::escape::{block, code, prose, verbatim};
 use super::shell::command;
 use crate::names::{BranchName, InstanceName, PackageName, RepositoryAddress};
 use crate::outcome::printable;
@@ -26,11 +26,15 @@ pub struct Matter<'a> {
 }
 
 /// The most lines of a message that stand in the open; the rest is folded.
-const OPEN_LINES: usize = 12;
+const OPEN_LINES: usize = 10;
 /// The most lines that are folded.
-const FOLDED_LINES: usize = 150;
-/// The most characters of a line. With the limits on lines a note stays below GitHub's 65,536.
-const LINE: usize = 240;
+const FOLDED_LINES: usize = 60;
+/// The most characters of a folded line.
+const LINE: usize = 160;
+/// The most characters of a line in the open.
+const OPEN_LINE: usize = 500;
+/// The most characters of a note; GitHub takes 65,536.
+const NOTE: usize = 60_000;
 
 /// Returns the hidden line by which the note about a branch and cause is found again.
 ///
@@ -51,7 +55,7 @@ pub fn marker(
             false => safe.push_str(&format!("%{byte:02X}")),
         }
     }
-    format!("<!-- lockkeeper:{safe}. -->")
+    format!("<!-- lockkeeper:{safe} -->")
 }
 
 /// Writes a note: the body of a comment or an issue.
@@ -62,13 +66,22 @@ pub fn note(matter: &Matter<'_>, marker: &str) -> String {
         parts.push(format!("For {}", names.join(" ")));
     }
     parts.extend(body(matter));
+    joined(parts)
+}
+
+/// Joins the parts of a note; the longest that is folded goes where all together is too long.
+fn joined(mut parts: Vec<String>) -> String {
+    while parts.iter().map(|part| part.chars().count() + 2).sum::<usize>() > NOTE {
+        let folded = parts.iter().enumerate().filter(|(_, part)| part.starts_with("<details>"));
+        let Some((longest, _)) = folded.max_by_key(|(_, part)| part.len()) else { break };
+        parts.remove(longest);
+    }
     parts.join("\n\n") + "\n"
 }
 
 /// Writes the same for a check run, which needs no marker and mentions nobody.
 pub fn summary(matter: &Matter<'_>) -> String {
-    let parts: Vec<String> = std::iter::once(headline(matter)).chain(body(matter)).collect();
-    parts.join("\n\n") + "\n"
+    joined(std::iter::once(headline(matter)).chain(body(matter)).collect())
 }
 
 /// Writes what a note is edited to when its cause is gone: what it was, and what came of it.
@@ -82,11 +95,11 @@ pub fn mended(matter: &Matter<'_>, cause: &str, marker: &str) -> String {
         Outcome::NotForUs => "the branch is no longer tracked".to_owned(),
         _ => "something else keeps it from being published now".to_owned(),
     };
-    let at = matter.report.source_commit.map(|id| format!(" at {}", code(&id.to_string(), 64)));
+    let from = matter.report.source_commit.map(|id| format!(" from {}", code(&id.to_string(), 64)));
     let text = format!(
-        "**Mended:** {place} had been stopped by {}{}; {now}.",
+        "**Mended:** {place} was stopped by {}; now {now}{}.",
         code(cause, 100),
-        at.unwrap_or_default()
+        from.unwrap_or_default()
     );
     format!("{marker}\n\n{text}\n")
 }
@@ -169,7 +182,7 @@ fn body(matter: &Matter<'_>) -> Vec<String> {
     parts.extend(folded("Patches", &matter.report.patches.join("\n")));
     if must_act(matter.report) {
         if let Some(line) = try_at_home(matter) {
-            parts.push(format!("**To try it at home:**\n\n{}", block(&line, 1, 4000)));
+            parts.push(format!("**To try it at home:**\n\n{}", verbatim(&line)));
         }
         parts.push(again(matter, |text| code(text, 300)));
     }
@@ -194,7 +207,8 @@ fn found(report: &Report) -> Vec<String> {
 
 /// Quotes lines of prose, each on a line of its own.
 fn quoted(text: &str) -> String {
-    let lines: Vec<String> = prose(text, 1000).iter().map(|line| format!("> {line}")).collect();
+    let lines: Vec<String> =
+        prose(text, OPEN_LINE).iter().map(|line| format!("> {line}")).collect();
     lines.join("  \n")
 }
 
