@@ -36,6 +36,7 @@
 //! - [`signer_id`] names the key that made a good signature.
 //! - [`bot_key`] is the bot's own secret key, OpenPGP or SSH.
 //! - [`bot_certs`] tells by the bot's public keys which dist-git commits are its own.
+//! - [`queue`] holds the rules by which work waits, runs, is tried again and is held.
 //! - [`progress`] says what a run is doing, to whoever watches.
 //! - [`digest`] computes and compares the hashes that `sources` and the lookaside cache know.
 //! - `words` writes dates for people.
@@ -46,6 +47,7 @@
 //! - [`openpgp`] is the only room that names sequoia.
 //! - [`ssh`] is the only room that names ssh-key.
 //! - [`http`] holds what the HTTP clients share: timeouts, retries, bodies that are hashed while they are written.
+//! - [`database`] keeps deliveries, jobs, history and what is to be told; it is the only room that names sqlx.
 //! - [`process`] is the only room that starts other programs.
 //!
 //! **Beside the way**
@@ -67,6 +69,7 @@ pub mod bot_certs;
 pub mod bot_key;
 pub mod cli;
 pub mod config;
+pub mod database;
 pub mod decide;
 pub mod demo;
 pub mod digest;
@@ -86,6 +89,7 @@ pub mod process;
 pub mod progress;
 pub mod prove;
 pub mod publication;
+pub mod queue;
 pub mod report;
 pub mod signer_id;
 pub mod sources;
