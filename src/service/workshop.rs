@@ -209,10 +209,7 @@ impl Hand {
     fn load(source: &KeySource, agent: Option<&Path>) -> Result<Hand> {
         let here = |key: BotKey| Hand { public: vec![key.public()], key: Kept::Here(key) };
         match source {
-            KeySource::File { key, passphrase } => {
-                let passphrase = passphrase.as_ref().and_then(|secret| secret.expose_text());
-                Ok(here(BotKey::load(key.expose(), passphrase)?))
-            }
+            KeySource::Key(key) => Ok(here(key.clone())),
             KeySource::Agent(line) => {
                 let socket = agent.ok_or_else(|| {
                     Refusal::config("no-ssh-agent", "SSH_AUTH_SOCK is not set")
