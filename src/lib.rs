@@ -25,6 +25,7 @@
 //! - [`land`] uploads, signs one commit and pushes it with a lease; only it makes a [`land::LandedCommit`].
 //! - [`lookaside`] keeps archives in a folder, or at a server that speaks dist-git's upload protocol.
 //! - [`report`] puts the outcome into words, JSON and an exit code.
+//! - [`outbox`] tells it: messages that are stored with the outcome, and the courier that carries them.
 //!
 //! **What they speak of**
 //!
@@ -49,11 +50,13 @@
 //! - [`openpgp`] is the only room that names sequoia.
 //! - [`ssh`] is the only room that names ssh-key.
 //! - [`http`] holds what the HTTP clients share: timeouts, retries, bodies that are hashed while they are written.
+//! - [`forge`] is the only room that names octocrab: statuses, comments and issues at five kinds of forges.
 //! - [`process`] is the only room that starts other programs.
 //! - [`container`] is the only room that knows podman and docker: it pins images to digests and confines what runs.
 //!
 //! **Beside the way**
 //!
+//! - [`service`] runs unattended: it takes deliveries, keeps the queue moving and stops cleanly.
 //! - [`demo`] makes a small world in one folder and plays the main job in it.
 //! - [`init_spec`] drafts a first spec for a package that has none.
 
@@ -75,6 +78,7 @@ pub mod container;
 pub mod decide;
 pub mod demo;
 pub mod digest;
+pub mod forge;
 pub mod gate;
 pub mod git;
 pub mod http;
@@ -87,6 +91,7 @@ pub mod names;
 pub mod observe;
 pub mod openpgp;
 pub mod operator;
+pub mod outbox;
 pub mod outcome;
 pub mod populate;
 pub mod process;
@@ -95,6 +100,7 @@ pub mod prove;
 pub mod publication;
 pub mod report;
 pub mod secret;
+pub mod service;
 pub mod signer_id;
 pub mod sources;
 pub mod spec;
