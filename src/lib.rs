@@ -40,6 +40,7 @@
 //! - [`signer_id`] names the key that made a good signature.
 //! - [`bot_key`] is the bot's own secret key, OpenPGP or SSH.
 //! - [`bot_certs`] tells by the bot's public keys which dist-git commits are its own.
+//! - [`queue`] holds the rules by which work waits, runs, is tried again and is held.
 //! - [`progress`] says what a run is doing, to whoever watches.
 //! - [`digest`] computes and compares the hashes that `sources` and the lookaside cache know.
 //! - `words` writes dates for people.
@@ -51,6 +52,7 @@
 //! - [`ssh`] is the only room that names ssh-key.
 //! - [`http`] holds what the HTTP clients share: timeouts, retries, bodies that are hashed while they are written.
 //! - [`forge`] is the only room that names octocrab: statuses, comments and issues at five kinds of forges.
+//! - [`database`] keeps deliveries, jobs, history and what is to be told; it is the only room that names sqlx.
 //! - [`process`] is the only room that starts other programs.
 //! - [`container`] is the only room that knows podman and docker: it pins images to digests and confines what runs.
 //!
@@ -75,6 +77,7 @@ pub mod bot_key;
 pub mod cli;
 pub mod config;
 pub mod container;
+pub mod database;
 pub mod decide;
 pub mod demo;
 pub mod digest;
@@ -98,6 +101,7 @@ pub mod process;
 pub mod progress;
 pub mod prove;
 pub mod publication;
+pub mod queue;
 pub mod report;
 pub mod secret;
 pub mod service;

@@ -6,68 +6,11 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::names::{ForgeName, NameError};
+use crate::names::{ForgeName, NameError, RepositoryAddress};
+use crate::operator::{ForgeAccess, ForgeCredential};
 use crate::outcome::Refusal;
-
-/// Which program a forge runs. It is configured, never guessed: Forgejo and Gitea send GitHub's headers too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// github.com, or GitHub Enterprise Server.
-    GitHub,
-    /// gitlab.com, or a server of one's own.
-    GitLab,
-    /// Pagure, such as src.fedoraproject.org.
-    Pagure,
-    /// Forgejo, such as codeberg.org.
-    Forgejo,
-    /// Gitea.
-    Gitea,
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Kind::GitHub => "GitHub",
-            Kind::GitLab => "GitLab",
-            Kind::Pagure => "Pagure",
-            Kind::Forgejo => "Forgejo",
-            Kind::Gitea => "Gitea",
-        })
-    }
-}
-
-/// A token or key. It prints itself redacted, so that no log or error can hold it by accident.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Takes what a secret's file holds; spaces and line breaks around it do not belong to it.
-    ///
-    /// # Errors
-    /// Refuses an empty one.
-    pub fn new(text: &str) -> Result<Secret, Refusal> {
-        match text.trim() {
-            "" => Err(Refusal::config(
-                "forge-secret-unusable",
-                "the file of a forge's token or key is empty",
-            )
-            .hint("write the token into it, and nothing else")),
-            secret => Ok(Secret(secret.to_owned())),
-        }
-    }
-
-    /// Returns the secret itself, for the one header that it goes into.
-    pub(crate) fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(secret)")
-    }
-}
+use crate::secret::Secret;
+use crate::trigger::hooks::ForgeKind as Kind;
 
 /// What lets us in.
 #[derive(Debug, Clone)]
@@ -101,6 +44,21 @@ pub struct Account {
 }
 
 impl Account {
+    /// Takes an entry of the operator config.
+    ///
+    /// # Errors
+    /// As [`Account::new`].
+    pub fn of(access: &ForgeAccess) -> Result<Account, Refusal> {
+        let credential = match &access.credential {
+            ForgeCredential::Token(token) => Credential::Token(token.clone()),
+            ForgeCredential::App { id, installation, key } => {
+                Credential::App { id: *id, installation: *installation, key: key.clone() }
+            }
+        };
+        let web = access.url.as_ref().map(Url::as_str);
+        Account::new(access.name.clone(), access.kind, web, credential, access.bot_account.clone())
+    }
+
     /// Takes what the operator wrote; without an address it is the well-known one of its kind.
     ///
     /// # Errors
@@ -117,14 +75,39 @@ impl Account {
             Refusal::config("forge-account-unusable", format!("the forge `{name}`: {why}"))
         };
         if matches!(credential, Credential::App { .. }) && kind != Kind::GitHub {
-            let why = format!("only GitHub knows Apps, and this is {kind}");
+            let why = format!("only GitHub knows Apps, and this is {}", called(kind));
             return Err(refuse(why).hint("give token_file instead of app"));
         }
         let Some(text) = web.or(well_known(kind)) else {
-            return Err(refuse(format!("there is no well-known {kind}")).hint("give its address"));
+            return Err(
+                refuse(format!("there is no well-known {}", called(kind))).hint("give its address")
+            );
         };
         let web = plain_address(text).map_err(refuse)?;
         Ok(Account { name, kind, web, credential, login })
+    }
+
+    /// Returns which project of this forge an address of a repository names; `None` where it is not there.
+    ///
+    /// An https address must begin as the forge's own does; of an ssh address the host must be the forge's.
+    pub fn project_of(&self, repository: &RepositoryAddress) -> Option<Project> {
+        let url = Url::parse(&repository.to_string()).ok()?;
+        let is_here = match url.scheme() {
+            "ssh" => url.host_str() == self.web.host_str(),
+            _ => url.origin() == self.web.origin(),
+        };
+        let below = match url.scheme() {
+            "ssh" => url.path(),
+            _ => url.path().strip_prefix(self.web.path().trim_end_matches('/'))?,
+        };
+        let path = below.trim_matches('/');
+        let path = path.strip_suffix(".git").unwrap_or(path);
+        let path = match (self.kind, path.strip_prefix("forks/")) {
+            // Pagure's git addresses say `forks`, its pages and its API `fork`.
+            (Kind::Pagure, Some(rest)) => format!("fork/{rest}"),
+            _ => path.to_owned(),
+        };
+        if is_here { path.parse().ok() } else { None }
     }
 
     /// Returns the base of the API's addresses, without a slash at its end.
@@ -139,6 +122,17 @@ impl Account {
             Kind::Pagure => format!("{web}/api/0"),
             Kind::Forgejo | Kind::Gitea => format!("{web}/api/v1"),
         }
+    }
+}
+
+/// Returns what people call a kind of forge.
+pub(super) fn called(kind: Kind) -> &'static str {
+    match kind {
+        Kind::GitHub => "GitHub",
+        Kind::GitLab => "GitLab",
+        Kind::Pagure => "Pagure",
+        Kind::Forgejo => "Forgejo",
+        Kind::Gitea => "Gitea",
     }
 }
 
@@ -212,5 +206,90 @@ impl TryFrom<String> for Project {
 impl From<Project> for String {
     fn from(project: Project) -> String {
         project.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(kind: Kind, web: &str) -> Account {
+        let token = Credential::Token(Secret::from_file(b"t0ken\n").unwrap());
+        Account::new("f".parse().unwrap(), kind, Some(web), token, None).unwrap()
+    }
+
+    #[test]
+    fn repositories_are_found_at_their_forge() {
+        let (hub, pagure) = ("https://github.com", "https://src.fedoraproject.org");
+        let table = [
+            (Kind::GitHub, hub, "https://github.com/ada/hello.git", "ada/hello"),
+            (Kind::GitHub, hub, "https://ada:pw@GitHub.com/ada/hello/", "ada/hello"),
+            (Kind::GitHub, hub, "git@github.com:ada/hello.git", "ada/hello"),
+            (Kind::GitHub, hub, "https://github.com.evil.example/ada/hello", ""),
+            (Kind::GitHub, hub, "https://evil.example/github.com/ada/hello", ""),
+            (Kind::GitHub, hub, "/srv/github.com/ada/hello", ""),
+            (
+                Kind::GitLab,
+                "https://x.example/lab",
+                "https://x.example/lab/a/b/c.git",
+                "a/b/c",
+            ),
+            (Kind::GitLab, "https://x.example/lab", "https://x.example/a/b", ""),
+            (Kind::Forgejo, "http://127.0.0.1:3000", "http://127.0.0.1:3000/a/b", "a/b"),
+            (Kind::Forgejo, "http://127.0.0.1:3000", "http://127.0.0.1:3001/a/b", ""),
+            (
+                Kind::Pagure,
+                pagure,
+                "https://src.fedoraproject.org/forks/ada/rpms/x.git",
+                "fork/ada/rpms/x",
+            ),
+        ];
+        for (kind, web, repository, project) in table {
+            let found = account(kind, web).project_of(&repository.parse().unwrap());
+            assert_eq!(found.map(String::from).unwrap_or_default(), project, "{repository}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_sent_nowhere_unsafe() {
+        let try_it = |kind, web| {
+            let token = Credential::Token(Secret::from_file(b"x").unwrap());
+            Account::new("f".parse().unwrap(), kind, web, token, None).map(|account| account.api())
+        };
+        let table = [
+            (Kind::GitHub, None, Ok("https://api.github.com")),
+            (Kind::GitHub, Some("https://hub.example/"), Ok("https://hub.example/api/v3")),
+            (Kind::GitLab, None, Ok("https://gitlab.com/api/v4")),
+            (Kind::Pagure, None, Ok("https://src.fedoraproject.org/api/0")),
+            (Kind::Gitea, Some("https://x.example/git"), Ok("https://x.example/git/api/v1")),
+            (Kind::Forgejo, Some("http://localhost:3000"), Ok("http://localhost:3000/api/v1")),
+            (Kind::Forgejo, None, Err("no well-known")),
+            (Kind::Forgejo, Some("http://x.example"), Err("not https")),
+            (Kind::Forgejo, Some("https://me:pw@x.example"), Err("a password")),
+            (Kind::Forgejo, Some("x.example"), Err("no address")),
+        ];
+        for (kind, web, expected) in table {
+            match (try_it(kind, web), expected) {
+                (Ok(api), Ok(expected)) => assert_eq!(api, expected),
+                (Err(refusal), Err(words)) => assert!(refusal.message.contains(words), "{refusal}"),
+                (found, _) => panic!("{web:?}: {found:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn secrets_print_themselves_redacted() {
+        let account = account(Kind::Gitea, "https://x.example");
+        assert!(!format!("{account:?}").contains("t0ken"));
+    }
+
+    #[test]
+    fn projects_are_paths_and_nothing_else() {
+        for good in ["ada/hello", "a/b/c", "hello", "fork/ada/rpms/x+y", "~ada/x"] {
+            assert!(good.parse::<Project>().is_ok(), "{good}");
+        }
+        for bad in ["", "/a", "a/", "a//b", "../x", "a/..", "a b", "a?b", "a#b", "-x/y", "a/%2e"] {
+            assert!(bad.parse::<Project>().is_err(), "{bad}");
+        }
     }
 }

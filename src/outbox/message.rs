@@ -1,5 +1,7 @@
 //! Messages: what is to be told, where, and under which key.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -11,10 +13,23 @@ use crate::names::ForgeName;
 pub struct Message {
     /// Who carries it: one message at a time for each account.
     pub account: Account,
-    /// A later message with the same key takes the place of one that still waits: the last state wins.
-    pub key: String,
+    /// What it is about: a branch, or a commit of a project.
+    pub subject: String,
+    /// In which respect: the status's context, the note's cause. A later message with the same account, subject and
+    /// context takes the place of one that still waits: the last state wins.
+    pub context: String,
     /// What is told.
     pub body: Body,
+}
+
+impl Message {
+    /// Tells whether one of the two takes the place of the other.
+    pub fn is_about_the_same_as(&self, other: &Message) -> bool {
+        let key = |message: &Message| {
+            (message.account.clone(), message.subject.clone(), message.context.clone())
+        };
+        key(self) == key(other)
+    }
 }
 
 /// Who carries a message.
@@ -27,6 +42,16 @@ pub enum Account {
     Mail,
     /// A webhook sink, by the operator's name for it.
     Webhook(String),
+}
+
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Account::Forge(name) => write!(f, "forge:{name}"),
+            Account::Mail => f.write_str("mail"),
+            Account::Webhook(name) => write!(f, "webhook:{name}"),
+        }
+    }
 }
 
 /// What is told.

@@ -11,10 +11,21 @@
 //! A courier that dies between sending and noting it sends again. A status says the same twice; a comment or issue
 //! is found by its hidden marker and edited; a mail has the same id, a webhook event too.
 
+mod courier;
+mod mail;
+mod memory;
 mod message;
 mod store;
 mod tell;
+mod webhook;
 
+#[cfg(test)]
+mod tests;
+
+pub use courier::{Addresses, Courier, Round};
+pub use mail::Mailer;
+pub use memory::Memory;
 pub use message::{Account, Body, Event, Mail, Message};
 pub use store::{Due, Store, Verdict};
-pub use tell::{Desk, Occasion, Standing, Telling, Told};
+pub use tell::{Desk, Occasion, Standing, Telling, Told, tell};
+pub use webhook::Sink;

@@ -4,20 +4,20 @@ use std::future::Future;
 
 use jiff::Timestamp;
 
-use super::{Account, Message};
+use super::Message;
 use crate::forge::RemoteId;
 use crate::outcome::Result;
 
-/// A message whose time has come, held by this courier until it says what became of it.
+/// A message whose time has come, lent to one courier until it says what became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Due {
+pub struct Due<H> {
     /// The store's own name for this very message; one that took its place has another.
-    pub row: i64,
+    pub handle: H,
     /// How often it was tried before.
     pub attempts: u32,
     /// What is to be told.
     pub message: Message,
-    /// What the forge calls what was made under this key before.
+    /// What the forge calls what was made for the same subject and context before.
     pub remote: Option<RemoteId>,
 }
 
@@ -34,19 +34,20 @@ pub enum Verdict {
 
 /// Keeps messages until they are told, and what forges call the things that were made.
 ///
-/// Where a message with the same key was put while this one was on its way, `settle` notes the remote id and
+/// Where a message about the same thing was put while this one was on its way, `settle` notes the remote id and
 /// leaves the newer message waiting.
 pub trait Store: Send + Sync {
-    /// Returns the accounts that have something due.
-    fn accounts_due(&self, now: Timestamp) -> impl Future<Output = Result<Vec<Account>>> + Send;
+    /// The store's own name for a message.
+    type Handle: Send + Sync;
 
-    /// Takes the oldest message that is due for an account; no other courier gets it for a while.
-    fn take(
-        &self,
-        account: &Account,
-        now: Timestamp,
-    ) -> impl Future<Output = Result<Option<Due>>> + Send;
+    /// Lends some messages that are due, the longest waiting first; no other courier gets them for a while.
+    fn due(&self, now: Timestamp) -> impl Future<Output = Result<Vec<Due<Self::Handle>>>> + Send;
 
     /// Notes what became of a message.
-    fn settle(&self, due: &Due, verdict: Verdict) -> impl Future<Output = Result<()>> + Send;
+    fn settle(
+        &self,
+        due: &Due<Self::Handle>,
+        verdict: Verdict,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<()>> + Send;
 }

@@ -1,5 +1,6 @@
 //! Report: the outcome in words and in JSON. Pure: what to say, not where.
 
+pub mod forge;
 mod words;
 
 use std::collections::BTreeMap;
