@@ -72,6 +72,19 @@ impl Desk<'_> {
         checked.into_iter().filter_map(|checked| self.take(checked)).collect()
     }
 
+    /// Checks a value, or each of a list.
+    fn one_or_more<T>(
+        &mut self,
+        written: &OneOrMore,
+        at: &KeyPath,
+        check: impl Fn(&str, &KeyPath) -> Checked<T>,
+    ) -> Vec<T> {
+        match written {
+            OneOrMore::One(text) => self.optional(Some(text), at, check).into_iter().collect(),
+            OneOrMore::More(texts) => self.each(texts, at, check),
+        }
+    }
+
     /// Checks a length of time that may be left out.
     fn time(
         &mut self,
@@ -116,9 +129,9 @@ pub(super) fn check(file: file::File, desk: &mut Desk<'_>) -> Option<Operator> {
     let node_at = at("node");
     let [drain_at, lease_at, reconcile_at, reindex_at, quiet_at] =
         ["drain", "lease", "reconcile", "reindex", "quiet_hook"].map(at);
-    let listen = file.listen.clone();
-    let listen = listen.map_or_else(|| vec!["127.0.0.1:8080".to_owned()], OneOrMore::list);
-    let listen = desk.each(&listen, &listen_at, rules::listen);
+    let usual = OneOrMore::One("127.0.0.1:8080".to_owned());
+    let listen = file.listen.as_ref().unwrap_or(&usual);
+    let listen = desk.one_or_more(listen, &listen_at, rules::listen);
     let public_url = desk.optional(file.public_url.as_deref(), &public_at, rules::web);
     let data = desk.path(file.data.as_deref().unwrap_or("/var/lib/lockkeeper"), &data_at);
     let database = database(&file, data.as_deref(), desk);
@@ -126,8 +139,10 @@ pub(super) fn check(file: file::File, desk: &mut Desk<'_>) -> Option<Operator> {
     let node = desk.optional(Some(node), &node_at, rules::name::<NodeName>);
     let key = file.key.as_ref().and_then(|written| key(written, desk));
     let bot_certs = paths(&file.bot_certs, "bot_certs", desk);
-    let keyring =
-        paths(&file.keyring.clone().map_or_else(Vec::new, OneOrMore::list), "keyring", desk);
+    let places = desk.places;
+    let keyring = file.keyring.as_ref().map(|written| {
+        desk.one_or_more(written, &KeyPath::of("keyring"), |text, at| places.path(text, at))
+    });
     let hooks = hooks(&file.hooks, desk);
     let forges = forges(&file.forges, desk);
     let forge_names: Vec<&str> =
@@ -156,7 +171,7 @@ pub(super) fn check(file: file::File, desk: &mut Desk<'_>) -> Option<Operator> {
         lease,
         key: key?,
         bot_certs,
-        keyring,
+        keyring: keyring.unwrap_or_default(),
         hooks,
         forges,
         instances,

@@ -117,16 +117,6 @@ pub(super) enum OneOrMore {
     More(Vec<String>),
 }
 
-impl OneOrMore {
-    /// Returns a list in either case.
-    pub(super) fn list(self) -> Vec<String> {
-        match self {
-            OneOrMore::One(one) => vec![one],
-            OneOrMore::More(more) => more,
-        }
-    }
-}
-
 fn one_or_more(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": ["string", "array"], "items": {"type": "string"}, "minItems": 1, "maxItems": 100})
 }

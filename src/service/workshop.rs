@@ -5,19 +5,18 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use crate::bot_certs::BotCerts;
 use crate::bot_key::BotKey;
 use crate::decide::Rules;
 use crate::git::{Mirrors, Transport};
-use crate::http::{Backoff, LowSpeed, Timeouts};
 use crate::land::{Door, Harbour, Permit, Signer, SignerClient, committer};
 use crate::ledger::Trusted;
-use crate::lookaside::{HttpOptions, Lookaside};
+use crate::lookaside::Lookaside;
 use crate::names::{BranchName, InstanceName, PackageName};
 use crate::observe::Lookout;
-use crate::operator::{Instance, KeySource, LookasideAccess, Operator};
+use crate::operator::{Instance, KeySource, Operator};
 use crate::outcome::{Fault, Problem, Refusal, Result};
 use crate::populate::identity::Method;
 use crate::populate::upstream::download;
@@ -69,7 +68,7 @@ impl Workshop {
         let certs = certs.and_then(|certs| certs.map_err(&mut keep).ok());
         let mut counters = BTreeMap::new();
         for instance in &operator.instances {
-            if let Ok(lookaside) = lookaside(&instance.lookaside).map_err(&mut keep) {
+            if let Ok(lookaside) = instance.lookaside.open().map_err(&mut keep) {
                 let instance = instance.clone();
                 counters.insert(instance.name.clone(), Counter { instance, lookaside });
             }
@@ -246,28 +245,6 @@ fn bot_certs(files: &[PathBuf], own: &[String]) -> Result<BotCerts> {
             .hint("give the public half: an armoured certificate, or an SSH public key line")
             .into()),
     }
-}
-
-fn lookaside(access: &LookasideAccess) -> Result<Lookaside> {
-    let options = HttpOptions {
-        download: access.download.clone(),
-        client_certificate: access.client_certificate.as_ref().map(|pem| pem.expose().to_vec()),
-        certificate_authority: access.certificate_authority.as_deref().map(read).transpose()?,
-        timeouts: timeouts(access.timeout),
-        backoff: Backoff { attempts: access.attempts, ..Backoff::default() },
-        ..HttpOptions::default()
-    };
-    Ok(Lookaside::from_argument(&access.upload, options)?)
-}
-
-/// Returns how long a server may take that is to answer within `answer`: it may stand still for a minute at most.
-fn timeouts(answer: Duration) -> Timeouts {
-    let usual = Timeouts::default();
-    let LowSpeed { bytes, window } = usual.low_speed;
-    let stands_still = answer.min(window);
-    let share = stands_still.as_secs_f64() / window.as_secs_f64();
-    let bytes = (bytes as f64 * share) as u64;
-    Timeouts { answer, low_speed: LowSpeed { bytes, window: stands_still }, ..usual }
 }
 
 fn work_folder(data: &Path) -> Result<PathBuf> {
