@@ -23,6 +23,7 @@ pub mod listen;
 pub mod mailroom;
 pub mod prepare;
 pub mod sorter;
+pub mod status;
 pub mod stop;
 pub mod supervisor;
 pub mod timers;
