@@ -1,6 +1,7 @@
 //! A small world: one source-git project, one dist-git branch that tracks it, a lookaside cache, people with keys.
 
 mod files;
+pub mod forges;
 pub mod https;
 pub mod lookaside;
 mod rpm;
