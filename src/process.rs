@@ -1,7 +1,11 @@
 //! The process room: the only one that starts other programs.
 //!
 //! Each child gets its own process group, a cleared environment with named additions, a time limit and a
-//! cap on what it may print. Whatever goes wrong, the whole group is gone afterwards.
+//! cap on what it may print. Whatever goes wrong, the whole group is gone afterwards; so it is where the
+//! waiting for a child is given up, because the future was dropped.
+//!
+//! [`Invocation::run`] keeps what a program prints, [`Invocation::stream`] hands it on while it runs, and
+//! [`Invocation::leave`] starts one that nobody waits for.
 
 #![allow(
     clippy::disallowed_methods,
@@ -58,6 +62,24 @@ pub struct Output {
     pub stderr: Vec<u8>,
 }
 
+/// Which of its two streams a program printed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// What it wrote to stdout.
+    Out,
+    /// What it wrote to stderr.
+    Err,
+}
+
+/// Hears what a program prints, while it runs.
+///
+/// Pieces come as the pipe gives them, without regard to lines. Whoever listens keeps a cap: the program
+/// may print for as long as its time lasts.
+pub trait Listener: Send {
+    /// Takes the next piece of a stream.
+    fn hear(&mut self, stream: Stream, piece: &[u8]);
+}
+
 /// Why a program gave no [`Output`].
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessError {
@@ -101,6 +123,15 @@ impl Invocation {
         }
     }
 
+    /// Returns an invocation that sees nothing of our environment but the `PATH`.
+    ///
+    /// For programs that work for strangers: what they are to see is named one by one.
+    pub fn bare(program: impl AsRef<OsStr>) -> Self {
+        let mut invocation = Invocation::new(program);
+        invocation.environment.retain(|(name, _)| name == "PATH");
+        invocation
+    }
+
     /// Adds an argument.
     #[must_use]
     pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
@@ -119,6 +150,14 @@ impl Invocation {
     #[must_use]
     pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.environment.push((name.into(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// Sets variables.
+    #[must_use]
+    pub fn envs(mut self, variables: &[(String, OsString)]) -> Self {
+        let variables = variables.iter().map(|(name, value)| (name.into(), value.clone()));
+        self.environment.extend(variables);
         self
     }
 
@@ -166,6 +205,45 @@ impl Invocation {
         }
     }
 
+    /// Runs the program to its end and hands on what it prints as it comes.
+    ///
+    /// # Errors
+    /// See [`ProcessError`]. A program that ran and failed is no error here.
+    pub async fn stream(self, listener: &mut dyn Listener) -> Result<ExitStatus, ProcessError> {
+        let program = self.program.to_string_lossy().into_owned();
+        let mut child = self
+            .command()
+            .spawn()
+            .map_err(|source| ProcessError::NotStarted { program: program.clone(), source })?;
+        let group = Group::of(&child);
+        let pipes = (child.stdout.take(), child.stderr.take());
+        let finished = async {
+            hear_both(pipes.0, pipes.1, listener).await?;
+            child.wait().await
+        };
+        let outcome = tokio::time::timeout(self.limit, finished).await;
+        drop(group);
+        match outcome {
+            Ok(Ok(status)) => Ok(status),
+            Ok(Err(source)) => Err(ProcessError::Unreadable { program, source }),
+            Err(_) => Err(ProcessError::TimedOut { program, seconds: self.limit.as_secs() }),
+        }
+    }
+
+    /// Starts the program and leaves it to itself: it outlives whoever started it, and nobody hears it.
+    ///
+    /// For the last wish of something that is being dropped and cannot wait. Without a runtime that would
+    /// reap the child, nothing is started.
+    pub fn leave(self) {
+        if tokio::runtime::Handle::try_current().is_err() {
+            return;
+        }
+        let mut command = self.command();
+        command.stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(false);
+        // There is nobody left to tell that it could not be started.
+        let _ = command.spawn();
+    }
+
     fn command(&self) -> tokio::process::Command {
         let mut command = tokio::process::Command::new(&self.program);
         command
@@ -201,6 +279,39 @@ impl Drop for Group {
             // An error means that nobody is left in the group.
             let _ = rustix::process::kill_process_group(leader, rustix::process::Signal::KILL);
         }
+    }
+}
+
+/// Hands on both streams until both have ended.
+async fn hear_both(
+    mut out: Option<impl AsyncRead + Unpin>,
+    mut err: Option<impl AsyncRead + Unpin>,
+    listener: &mut dyn Listener,
+) -> std::io::Result<()> {
+    let (mut out_buffer, mut err_buffer) = (vec![0; 32 * 1024], vec![0; 32 * 1024]);
+    while out.is_some() || err.is_some() {
+        let (stream, count) = tokio::select! {
+            count = read_some(&mut out, &mut out_buffer) => (Stream::Out, count?),
+            count = read_some(&mut err, &mut err_buffer) => (Stream::Err, count?),
+        };
+        match (stream, count) {
+            (Stream::Out, 0) => out = None,
+            (Stream::Err, 0) => err = None,
+            (Stream::Out, count) => listener.hear(stream, &out_buffer[..count]),
+            (Stream::Err, count) => listener.hear(stream, &err_buffer[..count]),
+        }
+    }
+    Ok(())
+}
+
+/// Reads from a pipe; one that has ended never gives anything again.
+async fn read_some(
+    pipe: &mut Option<impl AsyncRead + Unpin>,
+    buffer: &mut [u8],
+) -> std::io::Result<usize> {
+    match pipe {
+        Some(pipe) => pipe.read(buffer).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -91,6 +91,10 @@ async fn attempt(
             Ok(Step::Done)
         }
         Landing::LeaseLost => Ok(Step::LookAgain),
+        Landing::Held(why) => {
+            report.hold(why);
+            Ok(Step::Done)
+        }
     }
 }
 

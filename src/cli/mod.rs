@@ -1,7 +1,7 @@
 //! The command line: arguments in, a command run, an exit code out.
 //!
 //! Each command is a file. What several share stands in [`world`] (flags that describe the world), [`mod@print`] (how
-//! a report is shown), `secret` (files that hold secrets) and [`examples`] (what the help shows, which tests run).
+//! a report is shown), `operator` (what the operator config says), `secret` (files that hold secrets) and [`examples`] (what the help shows, which tests run).
 
 #![allow(
     clippy::disallowed_methods,
@@ -14,6 +14,7 @@ pub mod examples;
 mod init_spec;
 mod key;
 mod keys;
+mod operator;
 mod populate;
 mod print;
 mod progress;

@@ -9,7 +9,7 @@ use crate::config::TagTrust;
 use crate::decide::Rules;
 use crate::digest::{Digest, Sha512};
 use crate::git::{Mirrors, Transport};
-use crate::land::{Harbour, Signer, committer};
+use crate::land::{Harbour, Signer, Unfenced, committer};
 use crate::ledger::Trusted;
 use crate::lookaside::{Directory, HttpOptions, Lookaside};
 use crate::names::{FileName, ObjectId};
@@ -138,6 +138,7 @@ impl Package {
                 transport: &transport,
                 trusted: Trusted { bot_certs: &certs, keyring: &[], dist: Some(".fc44") },
                 tag_trust: TagTrust::Any,
+                local_sources: true,
                 now,
             },
             rules: Rules { accept_rewrite: false, dist: Some(".fc44".to_owned()) },
@@ -158,6 +159,7 @@ impl Package {
             committer: committer(Some(self.bot.name()), Some(&self.bot.mail()), &signer)?,
             signer: &signer,
             now,
+            permit: &Unfenced,
         };
         Ok(sync(&self.target()?, &world, &harbour).await)
     }

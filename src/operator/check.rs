@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
 use super::file::{self, OneOrMore};
 use super::layers::Layers;
 use super::rules::{self, WrittenDatabase};
@@ -18,6 +20,7 @@ use super::{
 use crate::bot_key::BotKey;
 use crate::config::faults::{Collector, Found, KeyPath};
 use crate::config::rules::Checked;
+use crate::container;
 use crate::names::{ForgeName, HookName, NodeName};
 use crate::outcome::printable;
 use crate::secret::Secret;
@@ -69,6 +72,19 @@ impl Desk<'_> {
         checked.into_iter().filter_map(|checked| self.take(checked)).collect()
     }
 
+    /// Checks a value, or each of a list.
+    fn one_or_more<T>(
+        &mut self,
+        written: &OneOrMore,
+        at: &KeyPath,
+        check: impl Fn(&str, &KeyPath) -> Checked<T>,
+    ) -> Vec<T> {
+        match written {
+            OneOrMore::One(text) => self.optional(Some(text), at, check).into_iter().collect(),
+            OneOrMore::More(texts) => self.each(texts, at, check),
+        }
+    }
+
     /// Checks a length of time that may be left out.
     fn time(
         &mut self,
@@ -113,9 +129,9 @@ pub(super) fn check(file: file::File, desk: &mut Desk<'_>) -> Option<Operator> {
     let node_at = at("node");
     let [drain_at, lease_at, reconcile_at, reindex_at, quiet_at] =
         ["drain", "lease", "reconcile", "reindex", "quiet_hook"].map(at);
-    let listen = file.listen.clone();
-    let listen = listen.map_or_else(|| vec!["127.0.0.1:8080".to_owned()], OneOrMore::list);
-    let listen = desk.each(&listen, &listen_at, rules::listen);
+    let usual = OneOrMore::One("127.0.0.1:8080".to_owned());
+    let listen = file.listen.as_ref().unwrap_or(&usual);
+    let listen = desk.one_or_more(listen, &listen_at, rules::listen);
     let public_url = desk.optional(file.public_url.as_deref(), &public_at, rules::web);
     let data = desk.path(file.data.as_deref().unwrap_or("/var/lib/lockkeeper"), &data_at);
     let database = database(&file, data.as_deref(), desk);
@@ -123,8 +139,10 @@ pub(super) fn check(file: file::File, desk: &mut Desk<'_>) -> Option<Operator> {
     let node = desk.optional(Some(node), &node_at, rules::name::<NodeName>);
     let key = file.key.as_ref().and_then(|written| key(written, desk));
     let bot_certs = paths(&file.bot_certs, "bot_certs", desk);
-    let keyring =
-        paths(&file.keyring.clone().map_or_else(Vec::new, OneOrMore::list), "keyring", desk);
+    let places = desk.places;
+    let keyring = file.keyring.as_ref().map(|written| {
+        desk.one_or_more(written, &KeyPath::of("keyring"), |text, at| places.path(text, at))
+    });
     let hooks = hooks(&file.hooks, desk);
     let forges = forges(&file.forges, desk);
     let forge_names: Vec<&str> =
@@ -132,6 +150,7 @@ pub(super) fn check(file: file::File, desk: &mut Desk<'_>) -> Option<Operator> {
     let instances =
         instances::instances(file.instances.as_deref().unwrap_or_default(), &forge_names, desk);
     let hosts = hosts(&file.hosts, desk);
+    let population = population(&file.population, desk);
     let api_tokens = api_tokens(&file.api_tokens, desk);
     let mail = file.mail.as_ref().map(|written| mail(written, desk));
     let webhooks = webhooks(&file.webhooks, desk);
@@ -152,11 +171,12 @@ pub(super) fn check(file: file::File, desk: &mut Desk<'_>) -> Option<Operator> {
         lease,
         key: key?,
         bot_certs,
-        keyring,
+        keyring: keyring.unwrap_or_default(),
         hooks,
         forges,
         instances,
         hosts,
+        population,
         api_tokens,
         mail: match mail {
             Some(mail) => Some(mail?),
@@ -398,6 +418,37 @@ fn hosts(written: &BTreeMap<String, String>, desk: &mut Desk<'_>) -> BTreeMap<St
         }
     }
     hosts
+}
+
+/// Reads the section that belongs to another room, and where that does not take it, asks which of its values are at
+/// fault by giving it one at a time.
+fn population(written: &Value, desk: &mut Desk<'_>) -> container::Options {
+    if written.is_null() {
+        return container::Options::default();
+    }
+    if let Ok(options) = serde_json::from_value(written.clone()) {
+        return options;
+    }
+    let at = KeyPath::of("population");
+    for (key, value) in written.as_object().into_iter().flatten() {
+        match value.as_object() {
+            None => leaf(&json!({ key: value }), &at.key(key), desk),
+            Some(below) => {
+                for (name, value) in below {
+                    leaf(&json!({ key: { name: value } }), &at.key(key).key(name), desk);
+                }
+            }
+        }
+    }
+    container::Options::default()
+}
+
+fn leaf(section: &Value, at: &KeyPath, desk: &mut Desk<'_>) {
+    let read: Result<container::Options, _> = serde_json::from_value(section.clone());
+    if let Err(error) = read {
+        let words = printable(error.to_string(), 200);
+        desk.faults.add(Found::new("operator-bad-population", at, words));
+    }
 }
 
 fn api_tokens(written: &[file::ApiToken], desk: &mut Desk<'_>) -> Vec<ApiToken> {

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::Permission;
 use crate::config::TagTrust;
@@ -74,6 +75,9 @@ pub(super) struct File {
     /// Hosts by other names than their own: the name that is written, and the one that counts. Ports may stand in both.
     #[schemars(example = BTreeMap::from([("old.example", "forge.example")]))]
     pub(super) hosts: BTreeMap<String, String>,
+    /// How containers are run.
+    #[schemars(with = "crate::container::Options")]
+    pub(super) population: Value,
     /// Who may use the API, by a bearer token.
     #[schemars(length(max = 100))]
     pub(super) api_tokens: Vec<ApiToken>,
@@ -111,16 +115,6 @@ pub(super) enum OneOrMore {
     One(String),
     /// A list.
     More(Vec<String>),
-}
-
-impl OneOrMore {
-    /// Returns a list in either case.
-    pub(super) fn list(self) -> Vec<String> {
-        match self {
-            OneOrMore::One(one) => vec![one],
-            OneOrMore::More(more) => more,
-        }
-    }
 }
 
 fn one_or_more(_: &mut SchemaGenerator) -> Schema {

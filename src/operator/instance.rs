@@ -7,6 +7,8 @@ use std::time::Duration;
 use globset::GlobSet;
 
 use crate::config::TagTrust;
+use crate::http::{Backoff, Timeouts};
+use crate::lookaside::{HttpOptions, Lookaside};
 use crate::names::{
     BranchName, ForgeName, InstanceName, NameError, PackageName, RepositoryAddress,
 };
@@ -88,6 +90,42 @@ pub struct LookasideAccess {
     pub timeout: Duration,
     /// How often a failing server is asked in all.
     pub attempts: u32,
+}
+
+impl LookasideAccess {
+    /// Returns the cache at an address, with usual settings.
+    pub fn of(upload: String) -> LookasideAccess {
+        LookasideAccess {
+            upload,
+            download: None,
+            client_certificate: None,
+            certificate_authority: None,
+            timeout: Duration::from_secs(120),
+            attempts: 4,
+        }
+    }
+
+    /// Returns the cache.
+    ///
+    /// # Errors
+    /// Refuses certificates that cannot be read.
+    pub fn open(&self) -> Result<Lookaside> {
+        let authority = self.certificate_authority.as_deref().map(|path| {
+            std::fs::read(path).map_err(|error| {
+                let words = format!("cannot read {}: {error}", path.display());
+                Refusal::config("file-unreadable", words)
+            })
+        });
+        let options = HttpOptions {
+            download: self.download.clone(),
+            client_certificate: self.client_certificate.as_ref().map(|pem| pem.expose().to_vec()),
+            certificate_authority: authority.transpose()?,
+            timeouts: Timeouts::answering_within(self.timeout),
+            backoff: Backoff { attempts: self.attempts, ..Backoff::default() },
+            ..HttpOptions::default()
+        };
+        Ok(Lookaside::from_argument(&self.upload, options)?)
+    }
 }
 
 /// Which packages of an instance are looked at.

@@ -37,6 +37,7 @@ pub use parse::{FILE_NAME, schema};
 pub use secrets::Places;
 
 use crate::bot_key::BotKey;
+use crate::container;
 use crate::names::{ForgeName, HookName, InstanceName, NodeName};
 use crate::secret::Secret;
 use crate::trigger::hooks::{ForgeKind, Hook};
@@ -74,6 +75,8 @@ pub struct Operator {
     pub instances: Vec<Instance>,
     /// Hosts by other names than their own: the name that is written, and the one that counts.
     pub hosts: BTreeMap<String, String>,
+    /// How containers are run.
+    pub population: container::Options,
     /// Who may use the API.
     pub api_tokens: Vec<ApiToken>,
     /// How mail is sent.

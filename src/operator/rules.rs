@@ -10,6 +10,7 @@ use url::{Host, Url};
 use super::{DatabaseAddress, SmtpSecurity};
 use crate::config::faults::{Found, KeyPath};
 use crate::config::rules::{Checked, glob, name_fault};
+use crate::container::{Bytes, Time};
 use crate::names::NameError;
 use crate::outcome::printable;
 
@@ -186,17 +187,13 @@ pub(super) fn time(
     at: &KeyPath,
     bounds: std::ops::RangeInclusive<Duration>,
 ) -> Checked<Duration> {
-    let refuse = |words: String| {
-        let shown = printable(text, 40);
-        let fault = Found::new("operator-bad-time", at, format!("`{shown}` {words}"));
-        fault.hint("write a whole number and ms, s, min, h or d, such as 10min")
-    };
-    let time = measured(text, &TIMES).map_err(|why| refuse(why.to_owned()))?;
-    let time = Duration::from_millis(time);
-    match bounds.contains(&time) {
-        true => Ok(time),
-        false => Err(refuse(format!("must be from {:?} to {:?}", bounds.start(), bounds.end()))),
+    let Time(time) = text.parse().map_err(|error| name_fault("operator-bad-time", at, &error))?;
+    if bounds.contains(&time) {
+        return Ok(time);
     }
+    let (least, most) = (Time(*bounds.start()), Time(*bounds.end()));
+    let words = format!("`{}` must be from {least} to {most}", printable(text, 40));
+    Err(Found::new("operator-bad-time", at, words))
 }
 
 /// Checks a number of bytes between bounds.
@@ -205,24 +202,11 @@ pub(super) fn size(
     at: &KeyPath,
     bounds: std::ops::RangeInclusive<u64>,
 ) -> Checked<u64> {
-    let refuse = |words: &str| {
-        let shown = printable(text, 40);
-        let fault = Found::new("operator-bad-size", at, format!("`{shown}` {words}"));
-        fault.hint("write a whole number and KiB, MiB or GiB, such as 25MiB")
-    };
-    let size = measured(text, &SIZES).map_err(refuse)?;
-    bounds.contains(&size).then_some(size).ok_or_else(|| refuse("is too small or too large"))
-}
-
-const TIMES: [(&str, u64); 5] =
-    [("ms", 1), ("s", 1000), ("min", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
-
-const SIZES: [(&str, u64); 4] = [("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
-
-fn measured(text: &str, units: &[(&str, u64)]) -> Result<u64, &'static str> {
-    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let number: u64 = text[..end].parse().map_err(|_| "does not begin with a whole number")?;
-    let unit = units.iter().find(|(name, _)| *name == text[end..].trim_start());
-    let (_, unit) = unit.ok_or("does not end in a unit that is known")?;
-    number.checked_mul(*unit).ok_or("is too large")
+    let Bytes(size) = text.parse().map_err(|error| name_fault("operator-bad-size", at, &error))?;
+    if bounds.contains(&size) {
+        return Ok(size);
+    }
+    let (least, most) = (Bytes(*bounds.start()), Bytes(*bounds.end()));
+    let words = format!("`{}` must be from {least} to {most}", printable(text, 40));
+    Err(Found::new("operator-bad-size", at, words))
 }

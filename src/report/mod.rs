@@ -166,6 +166,14 @@ impl Report {
         self.evr = Some(evr.to_string());
     }
 
+    /// Turns the report into that of a branch that a person holds back.
+    pub fn hold(&mut self, why: String) {
+        self.outcome = Outcome::Held;
+        self.exit = Exit::TryAgain;
+        let hint = "`lockkeeper resume` lets it go on".to_owned();
+        self.reason = Some(Reason { code: Code("paused"), message: why, hint });
+    }
+
     /// Turns the report into that of a fault.
     #[must_use]
     pub fn fault(self, fault: &Fault) -> Report {
