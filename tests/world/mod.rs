@@ -4,6 +4,7 @@ mod files;
 pub mod forges;
 pub mod https;
 pub mod lookaside;
+pub mod memory;
 mod rpm;
 mod run;
 pub mod sshd;

@@ -20,7 +20,9 @@ pub fn answer(kept: &mut Kept, request: &Request<'_>) -> Answer {
             if !kept.commits.contains(&format!("{project} {commit}")) {
                 return missing();
             }
-            if !["pending", "success", "error", "failure", "warning"].contains(&request.text("state")) {
+            if !["pending", "success", "error", "failure", "warning"]
+                .contains(&request.text("state"))
+            {
                 return (422, json!({ "message": "unknown state" }));
             }
             let mut status = request.body.clone();
@@ -28,10 +30,12 @@ pub fn answer(kept: &mut Kept, request: &Request<'_>) -> Answer {
             kept.statuses.push(status.clone());
             (201, status)
         }
-        ("GET", ["commits", commit, "pull"]) => match kept.pulls.get(&format!("{project} {commit}")) {
-            Some(number) => (200, json!({ "number": number })),
-            None => missing(),
-        },
+        ("GET", ["commits", commit, "pull"]) => {
+            match kept.pulls.get(&format!("{project} {commit}")) {
+                Some(number) => (200, json!({ "number": number })),
+                None => missing(),
+            }
+        }
         ("GET", ["issues", number, "comments"]) => {
             let place = format!("issue:{number}");
             (200, Value::from_iter(kept.notes_at(project, &place).iter().map(shown)))
@@ -48,7 +52,8 @@ pub fn answer(kept: &mut Kept, request: &Request<'_>) -> Answer {
         }
         ("GET", ["issues"]) => {
             let by = request.asked("created_by");
-            let theirs = kept.issues.iter().filter(|issue| issue.project == *project && issue.author == by);
+            let theirs =
+                kept.issues.iter().filter(|issue| issue.project == *project && issue.author == by);
             let all = theirs.map(issue).collect();
             (200, request.page(all, "limit"))
         }
@@ -56,7 +61,9 @@ pub fn answer(kept: &mut Kept, request: &Request<'_>) -> Answer {
             let (title, body) = (request.text("title"), request.text("body"));
             (201, issue(&kept.open_issue(project, request.who, title, body)))
         }
-        ("GET", ["issues", number]) => kept.issue(project, number).map_or_else(missing, |found| (200, issue(found))),
+        ("GET", ["issues", number]) => {
+            kept.issue(project, number).map_or_else(missing, |found| (200, issue(found)))
+        }
         ("PATCH", ["issues", number]) => {
             let Some(found) = kept.issue(project, number) else { return missing() };
             found.title = request.text("title").to_owned();

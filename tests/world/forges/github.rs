@@ -34,7 +34,14 @@ impl App {
         openssl(&["genrsa", "-traditional", "-out", "key.pem", "2048"]);
         openssl(&["rsa", "-in", "key.pem", "-pubout", "-out", "public.pem"]);
         let (slug, projects) = ("lockkeeper", vec![project.to_owned()]);
-        App { id: 4711, slug, installation: 815, projects, folder: folder.to_owned(), tokens_given: 0 }
+        App {
+            id: 4711,
+            slug,
+            installation: 815,
+            projects,
+            folder: folder.to_owned(),
+            tokens_given: 0,
+        }
     }
 
     /// Tells whether a JWT is one that GitHub would take: signed by the App, for at most ten minutes.
@@ -50,7 +57,8 @@ impl App {
         let by_us = json(claims)["iss"].to_string().trim_matches('"') == self.id.to_string();
         std::fs::write(self.folder.join("signed"), signed).unwrap();
         std::fs::write(self.folder.join("signature"), read(signature)).unwrap();
-        let verify = ["dgst", "-sha256", "-verify", "public.pem", "-signature", "signature", "signed"];
+        let verify =
+            ["dgst", "-sha256", "-verify", "public.pem", "-signature", "signature", "signed"];
         let verified = Command::new("openssl").args(verify).current_dir(&self.folder).output();
         let verified = verified.expect("openssl is installed").status.success();
         in_time && by_us && json(header)["alg"] == "RS256" && verified
@@ -116,28 +124,37 @@ pub fn answer(kept: &mut Kept, request: &Request<'_>) -> Answer {
         }
         ("GET", ["commits", commit, "pulls"]) => {
             let found = kept.pulls.get(&format!("{project} {commit}"));
-            let found = found.map(|number| json!({ "number": number, "merged_at": "2026-11-20T00:00:00Z" }));
+            let found = found
+                .map(|number| json!({ "number": number, "merged_at": "2026-11-20T00:00:00Z" }));
             (200, Value::from_iter(found))
         }
-        (_, ["commits", commit, "comments"]) => notes(kept, request, project, format!("commit:{commit}")),
+        (_, ["commits", commit, "comments"]) => {
+            notes(kept, request, project, format!("commit:{commit}"))
+        }
         ("PATCH", ["comments", id] | ["issues", "comments", id]) => {
             match kept.edit_note(project, id, request.who, request.text("body")) {
                 Some(note) => (200, shown(&note)),
                 None => missing(),
             }
         }
-        (_, ["issues", number, "comments"]) => notes(kept, request, project, format!("issue:{number}")),
+        (_, ["issues", number, "comments"]) => {
+            notes(kept, request, project, format!("issue:{number}"))
+        }
         ("GET", ["issues"]) => {
             let by = request.asked("creator");
-            let theirs = kept.issues.iter().filter(|issue| issue.project == *project && issue.author == by);
+            let theirs =
+                kept.issues.iter().filter(|issue| issue.project == *project && issue.author == by);
             let all = theirs.map(issue).collect();
             (200, request.page(all, "per_page"))
         }
         ("POST", ["issues"]) => {
-            let opened = kept.open_issue(project, request.who, request.text("title"), request.text("body"));
+            let opened =
+                kept.open_issue(project, request.who, request.text("title"), request.text("body"));
             (201, issue(&opened))
         }
-        ("GET", ["issues", number]) => kept.issue(project, number).map_or_else(missing, |found| (200, issue(found))),
+        ("GET", ["issues", number]) => {
+            kept.issue(project, number).map_or_else(missing, |found| (200, issue(found)))
+        }
         ("PATCH", ["issues", number]) => change_issue(kept, request, project, number),
         ("GET", ["collaborators", user, "permission"]) => {
             let may = kept.writers.contains(&format!("{project} {user}"));
@@ -165,7 +182,9 @@ fn status(kept: &mut Kept, request: &Request<'_>, project: &str, commit: &str) -
     if request.text("description").chars().count() > 140 {
         return invalid("description is too long (maximum is 140 characters)");
     }
-    let same = |status: &&Value| status["commit"] == commit && status["context"] == request.body["context"];
+    let same = |status: &&Value| {
+        status["commit"] == commit && status["context"] == request.body["context"]
+    };
     if kept.statuses.iter().filter(same).count() >= 1000 {
         return invalid("This SHA and context has reached the maximum number of statuses");
     }
@@ -207,7 +226,9 @@ fn notes(kept: &mut Kept, request: &Request<'_>, project: &str, place: String) -
     }
     match request.text("body").chars().count() {
         0 => invalid("body can't be blank"),
-        1..=65_536 => (201, shown(&kept.add_note(project, place, request.who, request.text("body")))),
+        1..=65_536 => {
+            (201, shown(&kept.add_note(project, place, request.who, request.text("body"))))
+        }
         _ => invalid("body is too long (maximum is 65536 characters)"),
     }
 }

@@ -10,8 +10,14 @@ pub fn answer(kept: &mut Kept, request: &Request<'_>) -> Answer {
             ("GET", ["user"]) => (200, json!({ "username": request.who })),
             ("GET", ["users"]) => {
                 let name = request.asked("username");
-                let is_known = kept.writers.iter().any(|writer| writer.ends_with(&format!(" {name}")));
-                (200, Value::from_iter(is_known.then(|| json!({ "id": name.len(), "username": name }))))
+                let is_known =
+                    kept.writers.iter().any(|writer| writer.ends_with(&format!(" {name}")));
+                (
+                    200,
+                    Value::from_iter(
+                        is_known.then(|| json!({ "id": name.len(), "username": name })),
+                    ),
+                )
             }
             _ => missing(),
         };
@@ -28,7 +34,10 @@ pub fn answer(kept: &mut Kept, request: &Request<'_>) -> Answer {
         }
         ("GET", ["repository", "commits", commit, "merge_requests"]) => {
             let found = kept.pulls.get(&format!("{project} {commit}"));
-            (200, Value::from_iter(found.map(|number| json!({ "iid": number, "state": "merged" }))))
+            (
+                200,
+                Value::from_iter(found.map(|number| json!({ "iid": number, "state": "merged" }))),
+            )
         }
         (_, ["repository", "commits", commit, "discussions"]) => {
             notes(kept, request, project, format!("commit:{commit}"), true)
@@ -45,7 +54,8 @@ pub fn answer(kept: &mut Kept, request: &Request<'_>) -> Answer {
         }
         ("GET", ["issues"]) => {
             let by = request.asked("author_username");
-            let theirs = kept.issues.iter().filter(|issue| issue.project == *project && issue.author == by);
+            let theirs =
+                kept.issues.iter().filter(|issue| issue.project == *project && issue.author == by);
             let all = theirs.map(issue).collect();
             (200, request.page(all, "per_page"))
         }
@@ -53,11 +63,17 @@ pub fn answer(kept: &mut Kept, request: &Request<'_>) -> Answer {
             let (title, body) = (request.text("title"), request.text("description"));
             (201, issue(&kept.open_issue(project, request.who, title, body)))
         }
-        ("GET", ["issues", number]) => kept.issue(project, number).map_or_else(missing, |found| (200, issue(found))),
+        ("GET", ["issues", number]) => {
+            kept.issue(project, number).map_or_else(missing, |found| (200, issue(found)))
+        }
         ("PUT", ["issues", number]) => change_issue(kept, request, project, number),
         ("GET", ["members", "all", id] | ["members", id, ..]) => {
             let writers = &kept.writers;
-            let of = |writer: &&String| writer.strip_prefix(&format!("{project} ")).is_some_and(|name| name.len().to_string() == *id);
+            let of = |writer: &&String| {
+                writer
+                    .strip_prefix(&format!("{project} "))
+                    .is_some_and(|name| name.len().to_string() == *id)
+            };
             match writers.iter().find(of) {
                 Some(_) => (200, json!({ "access_level": 30, "state": "active" })),
                 None => missing(),
@@ -90,22 +106,32 @@ fn status(kept: &mut Kept, request: &Request<'_>, project: &str, commit: &str) -
         return (400, json!({ "error": "state does not have a valid value" }));
     }
     let is_it = |status: &&Value| {
-        status["commit"] == commit && status["context"] == name && status["ref"] == request.body["ref"]
+        status["commit"] == commit
+            && status["context"] == name
+            && status["ref"] == request.body["ref"]
     };
     let before = kept.statuses.iter().rev().find(is_it);
-    let before = before.map_or(String::new(), |status| status["state"].as_str().unwrap().to_owned());
+    let before =
+        before.map_or(String::new(), |status| status["state"].as_str().unwrap().to_owned());
     if !may_follow(&before, state) {
         let words = format!("Cannot transition status via :{state} from :{before}");
         return (400, json!({ "message": words }));
     }
     let mut status = request.body.clone();
-    (status["commit"], status["context"], status["status"]) = (json!(commit), json!(name), json!(state));
+    (status["commit"], status["context"], status["status"]) =
+        (json!(commit), json!(name), json!(state));
     status["id"] = json!(kept.number());
     kept.statuses.push(status.clone());
     (201, status)
 }
 
-fn notes(kept: &mut Kept, request: &Request<'_>, project: &str, place: String, threads: bool) -> Answer {
+fn notes(
+    kept: &mut Kept,
+    request: &Request<'_>,
+    project: &str,
+    place: String,
+    threads: bool,
+) -> Answer {
     let as_told = |note: &Note| match threads {
         true => json!({ "id": format!("thread{}", note.id), "notes": [shown(note)] }),
         false => shown(note),

@@ -136,9 +136,8 @@ impl Kept {
     }
 
     fn issue(&mut self, project: &str, number: &str) -> Option<&mut Issue> {
-        let here = |issue: &&mut Issue| {
-            issue.number.to_string() == number && issue.project == project
-        };
+        let here =
+            |issue: &&mut Issue| issue.number.to_string() == number && issue.project == project;
         self.issues.iter_mut().find(here)
     }
 
@@ -262,7 +261,8 @@ impl Forge {
 
     /// Returns the requests that write, so far.
     pub fn writes(&self) -> Vec<Asked> {
-        let is_write = |asked: &&Asked| !asked.line.starts_with("GET ") && !asked.line.contains("whoami");
+        let is_write =
+            |asked: &&Asked| !asked.line.starts_with("GET ") && !asked.line.contains("whoami");
         self.keep().asked.iter().filter(is_write).cloned().collect()
     }
 
@@ -341,7 +341,8 @@ async fn handle(
 }
 
 fn answer(plays: Plays, kept: &mut Kept, request: &mut Request<'_>, headers: &HeaderMap) -> Answer {
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let header =
+        |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let proof = match plays {
         Plays::GitLab => header("private-token").to_owned(),
         _ => header("authorization").split_once(' ').map_or("", |(_, token)| token).to_owned(),
@@ -353,7 +354,9 @@ fn answer(plays: Plays, kept: &mut Kept, request: &mut Request<'_>, headers: &He
     }
     let Some(who) = kept.tokens.get(&proof).cloned() else {
         return match plays {
-            Plays::Pagure => (401, json!({ "error": "Invalid or expired token", "error_code": "EINVALIDTOK" })),
+            Plays::Pagure => {
+                (401, json!({ "error": "Invalid or expired token", "error_code": "EINVALIDTOK" }))
+            }
             _ => (401, json!({ "message": "Bad credentials" })),
         };
     };

@@ -14,18 +14,27 @@ pub fn answer(kept: &mut Kept, request: &Request<'_>) -> Answer {
     }
     // A project's path has one to four parts; what follows it begins with one of these words.
     let words = ["c", "pull-request", "issue", "issues", "new_issue"];
-    let end = request.path.iter().position(|part| words.contains(part)).unwrap_or(request.path.len());
+    let end =
+        request.path.iter().position(|part| words.contains(part)).unwrap_or(request.path.len());
     let (project, rest) = request.path.split_at(end);
     let project = &project.join("/");
     match (request.method, rest) {
         ("GET", []) => {
-            let writers = kept.writers.iter().filter_map(|writer| writer.strip_prefix(&format!("{project} ")));
-            (200, json!({ "access_users": { "owner": [], "admin": [], "commit": Value::from_iter(writers) } }))
+            let writers = kept
+                .writers
+                .iter()
+                .filter_map(|writer| writer.strip_prefix(&format!("{project} ")));
+            (
+                200,
+                json!({ "access_users": { "owner": [], "admin": [], "commit": Value::from_iter(writers) } }),
+            )
         }
-        ("GET", ["c", commit, "info"]) => match kept.commits.contains(&format!("{project} {commit}")) {
-            true => (200, json!({ "hash": commit })),
-            false => (404, json!({ "error": "Commit not found", "error_code": "ENOCOMMIT" })),
-        },
+        ("GET", ["c", commit, "info"]) => {
+            match kept.commits.contains(&format!("{project} {commit}")) {
+                true => (200, json!({ "hash": commit })),
+                false => (404, json!({ "error": "Commit not found", "error_code": "ENOCOMMIT" })),
+            }
+        }
         ("POST", ["c", commit, "flag"]) => flag(kept, request, project, commit),
         ("GET", ["pull-request", number]) => {
             let comments = comments(kept, project, &format!("pull:{number}"));
@@ -37,7 +46,8 @@ pub fn answer(kept: &mut Kept, request: &Request<'_>) -> Answer {
         }
         ("GET", ["issues"]) => {
             let by = request.asked("author");
-            let theirs = kept.issues.iter().filter(|issue| issue.project == *project && issue.author == by);
+            let theirs =
+                kept.issues.iter().filter(|issue| issue.project == *project && issue.author == by);
             let all = theirs.map(issue).collect();
             (200, json!({ "issues": request.page(all, "per_page") }))
         }
@@ -46,7 +56,9 @@ pub fn answer(kept: &mut Kept, request: &Request<'_>) -> Answer {
             let opened = kept.open_issue(project, request.who, title, body);
             (200, json!({ "message": "Issue created", "issue": issue(&opened) }))
         }
-        ("GET", ["issue", number]) => kept.issue(project, number).map_or_else(missing, |found| (200, issue(found))),
+        ("GET", ["issue", number]) => {
+            kept.issue(project, number).map_or_else(missing, |found| (200, issue(found)))
+        }
         ("POST", ["issue", number]) => match kept.issue(project, number) {
             Some(found) => {
                 found.title = request.text("title").to_owned();
@@ -72,17 +84,22 @@ fn missing() -> Answer {
 
 fn flag(kept: &mut Kept, request: &Request<'_>, project: &str, commit: &str) -> Answer {
     let url = request.text("url");
-    let host = url.split("://").nth(1).unwrap_or_default().split(['/', ':']).next().unwrap_or_default();
+    let host =
+        url.split("://").nth(1).unwrap_or_default().split(['/', ':']).next().unwrap_or_default();
     let looks_real = host.contains('.') || host == "localhost";
     let uid = request.text("uid");
     let state = request.text("status");
     let states = ["pending", "success", "error", "failure", "canceled"];
     if !looks_real || uid.is_empty() || uid.len() > 32 || !states.contains(&state) {
         let errors = json!({ "url": [url], "uid": [uid], "status": [state] });
-        return (400, json!({ "error": "Invalid or incomplete input", "error_code": "EINVALIDREQ", "errors": errors }));
+        return (
+            400,
+            json!({ "error": "Invalid or incomplete input", "error_code": "EINVALIDREQ", "errors": errors }),
+        );
     }
     let mut flag = request.body.clone();
-    (flag["commit"], flag["project"], flag["state"]) = (json!(commit), json!(project), json!(state));
+    (flag["commit"], flag["project"], flag["state"]) =
+        (json!(commit), json!(project), json!(state));
     flag["context"] = flag["username"].clone();
     kept.statuses.retain(|kept| kept["commit"] != commit || kept["uid"] != uid);
     kept.statuses.push(flag.clone());
