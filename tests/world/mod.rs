@@ -1,8 +1,10 @@
 //! A small world: one source-git project, one dist-git branch that tracks it, a lookaside cache, people with keys.
 
 mod files;
+pub mod forges;
 pub mod https;
 pub mod lookaside;
+pub mod memory;
 mod rpm;
 mod run;
 pub mod sshd;

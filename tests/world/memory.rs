@@ -1,14 +1,13 @@
-//! A store in memory, by the same rules as the database's: for tests and for trying things out.
+//! An outbox in memory, by the same rules as the database's.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
-use super::message::Message;
-use super::store::{Due, Store, Verdict};
-use crate::forge::RemoteId;
-use crate::outcome::Result;
+use lockkeeper::forge::RemoteId;
+use lockkeeper::outbox::{Due, Message, Store, Verdict};
+use lockkeeper::outcome::Result;
 
 /// Messages in memory: gone with the process.
 #[derive(Debug, Default)]
