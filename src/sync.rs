@@ -17,7 +17,7 @@ use std::time::Instant;
 use crate::decide::{Decision, NotForUs, Order, Rules, VerifiedTip, decide};
 use crate::git::Objects;
 use crate::land::{Harbour, Landing, land, lease_lost_too_often};
-use crate::observe::{Lookout, Observed, Scene, observe};
+use crate::observe::{Lookout, Observed, Scene, Standing, observe};
 use crate::outcome::{Code, Result};
 use crate::populate::contained::{Containers, Room};
 use crate::populate::identity::Method;
@@ -27,7 +27,7 @@ use crate::populate::upstream::obtain::Releases;
 use crate::populate::{Draft, PopulatedTree, Provisions, Sources, populate};
 use crate::progress::Progress;
 use crate::prove::prove;
-use crate::report::{ArchiveLine, Outcome, Reason, Report};
+use crate::report::{ArchiveLine, Audience, Outcome, Reason, Report};
 use crate::trigger::Target;
 
 /// How often a lost lease is answered by looking again within one run.
@@ -97,6 +97,10 @@ async fn attempt(
             Ok(Step::Done)
         }
         Landing::LeaseLost => Ok(Step::LookAgain),
+        Landing::Held(why) => {
+            report.hold(why);
+            Ok(Step::Done)
+        }
     }
 }
 
@@ -127,6 +131,7 @@ async fn look(
     let started = Instant::now();
     let Observed { facts, scene } = observe(target, &world.lookout, world.progress).await?;
     note_time(report, "observe", started);
+    report.audience = audience(&facts.standing);
     let started = Instant::now();
     let decision = decide(facts, &world.rules);
     note_time(report, "decide", started);
@@ -159,6 +164,14 @@ async fn look(
             report.signer = refused.signer;
             Err(refused.refusal.into())
         }
+    }
+}
+
+/// Returns whom the branch's config wants to be told, where it has one.
+fn audience(standing: &Standing) -> Option<Audience> {
+    match standing {
+        Standing::OptedIn(opted_in) => Some(Audience::of(&opted_in.branch.config)),
+        Standing::Retired | Standing::NotOptedIn => None,
     }
 }
 

@@ -24,6 +24,7 @@ mod stories {
     mod output;
     mod programs;
     mod removal;
+    mod service;
     mod source;
     mod tags;
     mod transports;

@@ -7,10 +7,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::progress::Spinner;
-use super::sync::{public_half, write_json};
-use super::world::{
-    ContentFlags, EngineFlags, Surroundings, TrustFlags, output_folder, read, working_folder,
-};
+use super::sync::write_json;
+use super::world::{DraftFlags, Surroundings, output_folder, read, working_folder};
 use super::{Format, print};
 use crate::config::{BranchConfig, TagTrust};
 use crate::decide::{self, Ordered, Rules};
@@ -51,18 +49,8 @@ pub struct Arguments {
     /// The dist-git branch.
     #[arg(long, value_name = "BRANCH", requires = "dist_git")]
     branch: Option<String>,
-    /// The bot's key; only its public half is used, to know the bot's commits.
-    #[arg(long, value_name = "FILE")]
-    key: Option<PathBuf>,
     #[command(flatten)]
-    trust: TrustFlags,
-    #[command(flatten)]
-    content: ContentFlags,
-    #[command(flatten)]
-    engine: EngineFlags,
-    /// Where to leave the result: dist-git/, lookaside/ and populate.json.
-    #[arg(long, value_name = "DIR")]
-    output: PathBuf,
+    draft: DraftFlags,
 }
 
 /// Runs `populate`.
@@ -72,9 +60,8 @@ pub async fn run(arguments: Arguments, format: Format) -> Exit {
 
 async fn populate(arguments: &Arguments) -> Result<Report> {
     let target = target(arguments)?;
-    let own = arguments.key.as_deref().map(public_half).transpose()?;
-    let surroundings = Surroundings::new(&arguments.trust, own.into_iter().collect())?;
-    output_folder(&arguments.output)?;
+    let surroundings = Surroundings::new(&arguments.draft.trust, arguments.draft.own()?)?;
+    output_folder(&arguments.draft.output)?;
     let mut report = Report::new(Some(&target), Outcome::Populated);
     if arguments.branch.is_none() {
         report.branch = None;
@@ -83,7 +70,7 @@ async fn populate(arguments: &Arguments) -> Result<Report> {
         Ok(()) => report,
         Err(fault) => report.fault(&fault),
     };
-    write_json(&report, &arguments.output.join("populate.json"))?;
+    write_json(&report, &arguments.draft.output.join("populate.json"))?;
     Ok(report)
 }
 
@@ -123,13 +110,13 @@ async fn populated(
         report.dist_git_commit = Some(published.commit);
         return Ok(());
     }
-    let rules = Rules { accept_rewrite: true, dist: arguments.trust.dist.clone() };
+    let rules = Rules { accept_rewrite: true, dist: arguments.draft.trust.dist.clone() };
     let order = decide::order(ordered, &rules)?;
-    let releases = surroundings.releases(&arguments.content, None)?;
+    let releases = surroundings.releases(&arguments.draft.content, None)?;
     let work = surroundings.work();
-    let containers = arguments.engine.containers();
-    let log = arguments.output.join("container.log");
-    let method = arguments.content.method();
+    let containers = arguments.draft.engine.containers(None);
+    let log = arguments.draft.output.join("container.log");
+    let method = arguments.draft.content.method();
     let spinner = Spinner::new();
     let watcher = |step| spinner.show(step);
     let progress = Progress::new(&watcher);
@@ -154,7 +141,7 @@ async fn populated(
     describe_draft(report, &order, &draft, Method::Git);
     let method = prove(&order, &draft, &written, work).await?;
     describe_draft(report, &order, &draft, method);
-    draft.write_out(&written, &arguments.output)
+    draft.write_out(&written, &arguments.draft.output)
 }
 
 /// Reads the dist-git branch's state; the config is the one given, not the one that stands there.

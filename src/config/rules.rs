@@ -9,10 +9,10 @@ use crate::names::{BranchName, Fingerprint, NameError, PackageName, RepositoryAd
 use crate::outcome::printable;
 
 /// The result of checking one value.
-pub(super) type Checked<T> = Result<T, Found>;
+pub(crate) type Checked<T> = Result<T, Found>;
 
 /// Says what a name's own rule found, without repeating the text's kind twice.
-fn name_fault(code: &'static str, path: &KeyPath, error: &NameError) -> Found {
+pub(crate) fn name_fault(code: &'static str, path: &KeyPath, error: &NameError) -> Found {
     Found::new(code, path, format!("`{}` {}", printable(&error.text, 100), error.why))
 }
 
@@ -45,7 +45,7 @@ fn without_credentials(text: &str) -> String {
 }
 
 /// Checks a branch name.
-pub(super) fn branch(text: &str, path: &KeyPath) -> Checked<BranchName> {
+pub(crate) fn branch(text: &str, path: &KeyPath) -> Checked<BranchName> {
     let name = text.strip_prefix("refs/heads/").unwrap_or(text);
     name.parse().map_err(|error| name_fault("config-bad-branch", path, &error))
 }
@@ -76,12 +76,12 @@ pub(super) fn spec_path(text: &str, path: &KeyPath) -> Checked<TreePath> {
 }
 
 /// Checks a package name.
-pub(super) fn package(text: &str, path: &KeyPath) -> Checked<PackageName> {
+pub(crate) fn package(text: &str, path: &KeyPath) -> Checked<PackageName> {
     text.parse().map_err(|error| name_fault("config-bad-name", path, &error))
 }
 
 /// Checks a glob.
-pub(super) fn glob(text: &str, path: &KeyPath) -> Checked<String> {
+pub(crate) fn glob(text: &str, path: &KeyPath) -> Checked<String> {
     if text.is_empty() || text.len() > 200 {
         return Err(Found::new("config-bad-glob", path, "is empty or longer than 200 bytes"));
     }

@@ -9,7 +9,7 @@ use crate::config::TagTrust;
 use crate::decide::Rules;
 use crate::digest::{Digest, Sha512};
 use crate::git::{Mirrors, Transport};
-use crate::land::{Harbour, Signer, committer};
+use crate::land::{Harbour, Signer, Unfenced, committer};
 use crate::ledger::Trusted;
 use crate::lookaside::{Directory, HttpOptions, Lookaside};
 use crate::names::{FileName, ObjectId};
@@ -128,6 +128,7 @@ impl Package {
             committer: committer(Some(self.bot.name()), Some(&self.bot.mail()), &signer)?,
             signer: &signer,
             now,
+            permit: &Unfenced,
         };
         let containers = Containers::new(crate::container::Options::default());
         let world = office.world(&containers, None, now);
@@ -190,6 +191,7 @@ impl Office {
                 transport: &self.transport,
                 trusted: Trusted { bot_certs: &self.certs, keyring: &[], dist: Some(".fc44") },
                 tag_trust: TagTrust::Any,
+                local_sources: true,
                 now,
             },
             rules: Rules { accept_rewrite: false, dist: Some(".fc44".to_owned()) },

@@ -35,6 +35,9 @@ pub struct Lookout<'a> {
     pub trusted: Trusted<'a>,
     /// Whether release tags must be signed where the branch does not say.
     pub tag_trust: TagTrust,
+    /// Whether a branch config may name a repository of this machine: whoever may write a config would have the
+    /// service read, and publish, what its user can read.
+    pub local_sources: bool,
     /// The time by which keys are judged.
     pub now: SystemTime,
 }

@@ -2,10 +2,13 @@
 
 pub mod container;
 mod files;
+pub mod forges;
 pub mod https;
 pub mod lookaside;
+pub mod memory;
 mod rpm;
 mod run;
+pub mod service;
 pub mod sshd;
 
 use std::path::{Path, PathBuf};

@@ -171,7 +171,7 @@ impl Upstream {
     /// Works the order out, as the command does, and brings the tarball by `releases`.
     async fn obtain(&self, releases: impl FnOnce(&mut Releases<'_>)) -> Result<()> {
         let arguments = self.arguments(&[]);
-        let surroundings = Surroundings::new(&arguments.trust, Vec::new())?;
+        let surroundings = Surroundings::new(&arguments.draft.trust, Vec::new())?;
         let target = target(&arguments)?;
         let config = BranchConfig::parse(&read(&arguments.config)?).expect("the config is right");
         let store = Store::open(&arguments.source, Trust::InPlace)?;
@@ -180,7 +180,7 @@ impl Upstream {
         let branch = branch_state(&target, &dist_git, config, &surroundings)?;
         let order =
             decide::order(ordered(&target, &store, tip, branch, &dist_git)?, &Rules::default())?;
-        let mut from = surroundings.releases(&arguments.content, None)?;
+        let mut from = surroundings.releases(&arguments.draft.content, None)?;
         releases(&mut from);
         let work = surroundings.work();
         let release = obtain(&order, &dist_git, &from, work).await?;
