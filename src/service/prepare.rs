@@ -11,9 +11,9 @@ use tokio::net::TcpListener;
 
 use super::workshop::Workshop;
 use super::{listen, mailroom};
-use crate::database::{self, Database};
+use crate::database::Database;
 use crate::forge::Account;
-use crate::operator::{DatabaseAddress, Operator};
+use crate::operator::Operator;
 use crate::outbox::Addresses;
 use crate::outcome::{Fault, Lasting, Problem, Result};
 
@@ -65,18 +65,7 @@ fn keep<T>(faults: &mut Vec<Fault>, opened: Result<T, Vec<Fault>>) -> Option<T> 
 /// # Errors
 /// As [`Database::open`].
 pub async fn open_database(operator: &Operator) -> Result<Database> {
-    let address = match &operator.database {
-        DatabaseAddress::Sqlite(path) => database::DatabaseAddress::Sqlite(path.clone()),
-        DatabaseAddress::Postgres { url, password } => {
-            let address = database::DatabaseAddress::parse(url.as_str(), &operator.data)?;
-            let password = password.as_ref().and_then(|secret| secret.expose_text());
-            match password {
-                Some(password) => address.with_password(password),
-                None => address,
-            }
-        }
-    };
-    Database::open(&address).await
+    Database::open(&operator.database).await
 }
 
 /// Makes the data folder, and keeps other processes of ours out of it.
