@@ -11,6 +11,7 @@
 mod config;
 mod demo;
 pub mod examples;
+mod index;
 mod init_spec;
 mod key;
 mod keys;
@@ -66,7 +67,7 @@ enum Command {
     /// Populates and edits the spec alone: no signature, history or divergence rule.
     #[command(after_help = examples::POPULATE)]
     Populate(populate::Arguments),
-    /// Checks a branch config, or prints its JSON Schema.
+    /// Checks a branch config or an operator config, or prints the JSON Schema of either.
     #[command(subcommand, after_help = examples::CONFIG)]
     Config(config::Command),
     /// Makes, shows and tries the bot's own key.
@@ -78,6 +79,9 @@ enum Command {
     /// Holds the bot's key in a process of its own, and signs what it has checked for itself.
     #[command(after_help = examples::SIGNER)]
     Signer(Box<signer::Arguments>),
+    /// Says which dist-git branches are opted in, and what each of them tracks.
+    #[command(after_help = examples::INDEX)]
+    Index(index::Arguments),
     /// Drafts a first spec for a source-git that has none.
     #[command(after_help = examples::INIT_SPEC)]
     InitSpec(init_spec::Arguments),
@@ -117,6 +121,7 @@ async fn command(cli: Cli) -> Exit {
         Command::Key(command) => key::run(command, format),
         Command::Keys(arguments) => keys::run(arguments, format).await,
         Command::Signer(arguments) => signer::run(*arguments).await,
+        Command::Index(arguments) => index::run(arguments, format).await,
         Command::InitSpec(arguments) => init_spec::run(&arguments, format),
     }
 }
