@@ -21,6 +21,8 @@ Examples:
     lockkeeper sync --dist-git dist-git/hello.git --branch f44 --key bot.key --lookaside lookaside
   The same, for a program:
     lockkeeper sync --dist-git dist-git/hello.git --branch f44 --key bot.key --lookaside lookaside --format json
+  By an operator config, which says where the package, its lookaside cache and the bot's key are:
+    $ lockkeeper sync hello f44 --config /etc/lockkeeper/lockkeeper.yaml
   With the key in another process, behind a socket (see `lockkeeper signer --help`):
     $ lockkeeper sync --dist-git dist-git/hello.git --branch f44 --signer signer.socket --lookaside lookaside";
 
@@ -49,8 +51,19 @@ pub const CONFIG: &str = "\
 Examples:
   Check a branch config before it is committed to dist-git:
     lockkeeper config check source-git.yaml
+  Check the config of a service, secrets and all, before it is restarted:
+    $ lockkeeper config check /etc/lockkeeper/lockkeeper.yaml
   Let an editor know the keys:
-    lockkeeper config schema";
+    lockkeeper config schema
+    lockkeeper config schema --operator";
+
+/// Below `index --help`.
+pub const INDEX: &str = "\
+Examples:
+  Look at every package of the operator config, and print what is tracked:
+    $ lockkeeper index --config /etc/lockkeeper/lockkeeper.yaml
+  What does the service know, without a look at anything?
+    $ lockkeeper index --config /etc/lockkeeper/lockkeeper.yaml --known --format json";
 
 /// Below `container --help`.
 pub const CONTAINER: &str = "\

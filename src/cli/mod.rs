@@ -12,6 +12,7 @@ mod config;
 mod container;
 mod demo;
 pub mod examples;
+mod index;
 mod init_spec;
 mod jobs;
 mod key;
@@ -72,7 +73,7 @@ enum Command {
     /// Populates and edits the spec alone: no signature, history or divergence rule.
     #[command(after_help = examples::POPULATE)]
     Populate(populate::Arguments),
-    /// Checks a branch config, or prints its JSON Schema.
+    /// Checks a branch config or an operator config, or prints the JSON Schema of either.
     #[command(subcommand, after_help = examples::CONFIG)]
     Config(config::Command),
     /// Checks an image against the container contract, and prints the contract's schemas.
@@ -105,6 +106,9 @@ enum Command {
     /// Lets work go on, but publish only so often.
     #[command(after_help = examples::THROTTLE)]
     Throttle(switch::Throttle),
+    /// Says which dist-git branches are opted in, and what each of them tracks.
+    #[command(after_help = examples::INDEX)]
+    Index(index::Arguments),
     /// Drafts a first spec for a source-git that has none.
     #[command(after_help = examples::INIT_SPEC)]
     InitSpec(init_spec::Arguments),
@@ -160,6 +164,7 @@ async fn command(cli: Cli) -> Exit {
         Command::Pause(arguments) => switch::pause(arguments, format).await,
         Command::Resume(arguments) => switch::resume(arguments, format).await,
         Command::Throttle(arguments) => switch::throttle(arguments, format).await,
+        Command::Index(arguments) => index::run(arguments, format).await,
         Command::InitSpec(arguments) => init_spec::run(&arguments, format),
     }
 }

@@ -1,12 +1,11 @@
 //! What follows of a run besides its outcome: what is told, what the index learns, which dependencies answer.
 
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
+use super::indexer::News;
 use super::mailroom;
 use super::worker::verdict;
 use crate::database::{Answer, Claim, Database, OutboxMessage, RunsOf, Tracking};
@@ -36,7 +35,7 @@ pub struct Aftermath {
     /// Rung where there is something to tell.
     pub outbox_bell: Arc<Notify>,
     /// Told which packages are to be looked at for the index.
-    pub news: tokio::sync::mpsc::UnboundedSender<JobKey>,
+    pub news: tokio::sync::mpsc::UnboundedSender<News>,
 }
 
 /// What becomes durable with the run's end.
@@ -97,7 +96,7 @@ impl Aftermath {
         let known = known.as_ref().map(|record| &record.entry.tracking);
         if self.is_news(report, known) {
             // Nobody listens any more: the service is about to stop.
-            let _ = self.news.send(claim.key.clone());
+            let _ = self.news.send((claim.key.instance.clone(), claim.key.package.clone()));
         }
         Ok(())
     }
@@ -169,12 +168,6 @@ impl Aftermath {
         });
         let host = source.as_ref().and_then(RepositoryKey::host);
         Ok(host.map_or_else(|| key.to_string(), str::to_owned))
-    }
-
-    /// Draws a number from 0 to 1, so that many jobs do not come back at one moment.
-    pub fn chance(&self) -> f64 {
-        let drawn = RandomState::new().build_hasher().finish();
-        (drawn >> 11) as f64 / (1u64 << 53) as f64
     }
 }
 

@@ -10,7 +10,7 @@
 //! 2. [`listen`] keeps clients to good manners, [`doors`] store what they bring and answer;
 //! 3. [`sorter`] turns deliveries into requests to look at branches;
 //! 4. [`worker`] claims a job, syncs in the [`workshop`], and writes down what came of it ([`aftermath`]);
-//! 5. [`timers`] carry messages and keep house;
+//! 5. [`indexer`] knows which branches there are, and finds what no delivery told; [`timers`] carry messages and keep house;
 //! 6. [`stop`] is thrown by a signal: nothing new is begun, what runs may end, and after a while it is dropped.
 //!
 //! Tasks are spawned here and nowhere else. They speak through the database; bells only save them the wait, so each
@@ -19,6 +19,7 @@
 pub mod aftermath;
 pub mod body;
 pub mod doors;
+pub mod indexer;
 pub mod listen;
 pub mod logs;
 pub mod mailroom;
@@ -32,6 +33,8 @@ pub mod trouble;
 pub mod worker;
 pub mod workshop;
 
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +46,7 @@ use tokio::task::JoinSet;
 
 use aftermath::Aftermath;
 use doors::Doors;
+use indexer::Indexer;
 use listen::Manners;
 use mailroom::Mailroom;
 use prepare::Prepared;
@@ -165,20 +169,21 @@ impl Service {
             let router = doors::router(Arc::clone(&doors));
             tasks.spawn(listen::serve(listener, router, manners, ends.drain.clone()));
         }
+        let (news, heard) = unbounded_channel();
         let sorter = Sorter {
             operator: Arc::clone(&operator),
             hosts: hosts(),
             database: database.clone(),
             bell: Arc::clone(&bells.deliveries),
             jobs_bell: Arc::clone(&bells.jobs),
+            news: news.clone(),
             now,
         };
         tasks.spawn(sorter.run(ends.drain.clone()));
-        let (news, _heard) = unbounded_channel();
         let team = Arc::new(Team {
             node: operator.node.clone(),
             lease: operator.lease,
-            policy: Arc::new(Policy::default()),
+            policy: Arc::new(policy(&operator)),
             workshop: Arc::clone(&workshop),
             aftermath: Aftermath {
                 operator: Arc::clone(&operator),
@@ -196,6 +201,16 @@ impl Service {
             tasks.spawn(Arc::clone(&team).work(ends.clone()));
         }
         let stop = || ends.drain.clone();
+        let indexer = Arc::new(Indexer {
+            operator: Arc::clone(&operator),
+            workshop,
+            work: operator.data.join("work"),
+            database: database.clone(),
+            jobs_bell: Arc::clone(&bells.jobs),
+            now,
+        });
+        tasks.spawn(Arc::clone(&indexer).run(stop()));
+        tasks.spawn(indexer.listen(heard, stop()));
         let courier = Courier::new(Mailroom(database.clone()), addresses);
         tasks.spawn(timers::courier(courier, Arc::clone(&bells.outbox), now, stop()));
         tasks.spawn(timers::heartbeat(database.clone(), operator.node.clone(), now, stop()));
@@ -204,6 +219,17 @@ impl Service {
         tasks.spawn(timers::watchdog(supervisor.clone(), stop()));
         tasks
     }
+}
+
+/// Returns the operator's rules for the queue.
+fn policy(operator: &Operator) -> Policy {
+    Policy { metering: operator.metering.clone(), breaker: Some(operator.breaker.clone()) }
+}
+
+/// Draws a number from 0 to 1: what many do at once is spread by it.
+fn chance() -> f64 {
+    let drawn = RandomState::new().build_hasher().finish();
+    (drawn >> 11) as f64 / (1u64 << 53) as f64
 }
 
 async fn all_ended(tasks: &mut JoinSet<()>) {

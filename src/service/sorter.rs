@@ -6,23 +6,25 @@
 //!    looks finds out, and what it finds is written into the index;
 //! 4. the requests, and that the delivery was read, become durable together: a crash loses neither and doubles neither.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::Notify;
+use tokio::sync::mpsc::UnboundedSender;
 
+use super::indexer::News;
 use super::stop::Stop;
 use super::trouble::Trouble;
-use crate::database::{
-    Answer, Database, JobRequest, Requested, Routing, Tracking, UnroutedDelivery,
-};
-use crate::index::{Hosts, RepositoryKey};
-use crate::names::{BranchName, PackageName};
-use crate::operator::{Instance, Operator};
+use crate::database::{Database, JobRequest, Requested, Routing, Tracking, UnroutedDelivery};
+use crate::index::{self, Hosts};
+use crate::names::{BranchName, InstanceName, PackageName};
+use crate::operator::Operator;
+use crate::outcome::{Fault, Problem, Result};
 use crate::queue::{Cause, JobKey};
-use crate::trigger::hooks::{self, ForgeKind, Notice, Reference, RepositoryHint};
+use crate::trigger::hooks::{self, ForgeKind, Notice, Reference};
 
 /// How many deliveries are read in one go.
 const AT_ONCE: u32 = 200;
@@ -42,6 +44,8 @@ pub struct Sorter {
     pub bell: Arc<Notify>,
     /// Rung where a job was asked for.
     pub jobs_bell: Arc<Notify>,
+    /// Told which packages are to be looked at for the index.
+    pub news: UnboundedSender<News>,
     /// The clock.
     pub now: fn() -> Timestamp,
 }
@@ -57,7 +61,7 @@ impl Sorter {
                     trouble.is_over("deliveries are read again");
                     LOOK_AGAIN
                 }
-                Err(problem) => trouble.pause("deliveries cannot be read", &problem),
+                Err(fault) => trouble.pause("deliveries cannot be read", &problem(fault)),
             };
             let rung = async {
                 tokio::select! {
@@ -70,18 +74,22 @@ impl Sorter {
     }
 
     /// Reads what is there, and returns how much that was.
-    async fn round(&self) -> Answer<u32> {
+    async fn round(&self) -> Result<u32> {
         let unrouted = self.database.deliveries_to_route(AT_ONCE).await?;
         let count = u32::try_from(unrouted.len()).unwrap_or(AT_ONCE);
         for delivery in unrouted {
             let row = delivery.row;
-            let routing = self.routing(&delivery).await?;
+            let (routing, packages) = self.routing(&delivery).await?;
             let note = routing.note.clone();
             let requested = self.database.route(row, routing, (self.now)()).await?;
             // `None`: another node was faster.
             let Some(requested) = requested else { continue };
             let hook = &delivery.delivery.hook;
             tracing::info!(%hook, id = %delivery.delivery.id, event = %delivery.delivery.event, "delivery: {note}");
+            for news in packages {
+                // Nobody listens any more: the service is about to stop, and the next one looks at everything.
+                let _ = self.news.send(news);
+            }
             if requested.contains(&Requested::New) {
                 self.jobs_bell.notify_one();
             }
@@ -90,11 +98,11 @@ impl Sorter {
     }
 
     /// Says what is to be made of a delivery.
-    async fn routing(&self, unrouted: &UnroutedDelivery) -> Answer<Routing> {
+    async fn routing(&self, unrouted: &UnroutedDelivery) -> Result<(Routing, BTreeSet<News>)> {
         let delivery = &unrouted.delivery;
         let Some(hook) = self.operator.hook(&delivery.hook) else {
             let note = "ignored: the operator config has no such hook any more".to_owned();
-            return Ok(Routing { note, ..Routing::default() });
+            return Ok((Routing { note, ..Routing::default() }, BTreeSet::new()));
         };
         let kind: ForgeKind = delivery.kind.parse().unwrap_or(hook.kind);
         let notices = hooks::parse(kind, &delivery.event, &delivery.body);
@@ -107,77 +115,65 @@ impl Sorter {
         let not_before = (self.now)();
         let note = found.note(notices.ignored);
         let request = |key| JobRequest { key, cause: cause.clone(), not_before };
-        Ok(Routing {
+        let routing = Routing {
             requests: found.branches.into_iter().map(request).collect(),
             spoke_of: found.spoke_of.into_iter().collect(),
             note,
-        })
+        };
+        Ok((routing, found.packages))
     }
 
-    /// Finds the dist-git branches that a notice concerns.
-    async fn look_up(&self, notice: &Notice, found: &mut Found) -> Answer<()> {
-        let (repository, moved) = match notice {
-            Notice::Moved { repository, reference, .. }
-            | Notice::Deleted { repository, reference } => (repository, Moved::of(reference)),
-            Notice::Rerequested(again) => {
-                (&again.repository, Moved { branch: again.branch.as_ref(), perhaps_tag: true })
-            }
-            // Pull requests have no part in publishing yet.
-            Notice::PullRequest(_) | Notice::Comment(_) | Notice::Label(_) => return Ok(()),
-        };
+    /// Finds what a notice concerns.
+    async fn look_up(&self, notice: &Notice, found: &mut Found) -> Result<()> {
+        let Some(moved) = moved(notice) else { return Ok(()) };
         found.interesting = true;
-        for key in self.keys(repository) {
-            self.trackers(&key, moved, found).await?;
-            if let Some(branch) = moved.branch {
-                self.dist_git(repository, &key, branch, found);
-            }
-        }
-        Ok(())
-    }
-
-    fn keys(&self, repository: &RepositoryHint) -> BTreeSet<RepositoryKey> {
-        let urls = repository.urls.iter();
-        urls.filter_map(|url| RepositoryKey::of_text(url, &self.hosts)).collect()
-    }
-
-    /// Adds the branches that track a source branch; for a tag, those that track any branch of its repository.
-    async fn trackers(
-        &self,
-        source: &RepositoryKey,
-        moved: Moved<'_>,
-        found: &mut Found,
-    ) -> Answer<()> {
-        let mut entries = match moved.branch {
-            Some(branch) => self.database.by_source(source.as_str(), branch).await?,
-            None => Vec::new(),
-        };
-        if entries.is_empty() && moved.perhaps_tag {
-            entries = self.database.by_source_repository(source.as_str()).await?;
-        }
-        for entry in entries {
+        let about = index::find(&moved, &self.operator, &self.hosts, &self.database).await?;
+        for entry in about.tracked {
             if let Tracking::Source { source, branch, .. } = entry.tracking {
                 found.spoke_of.insert((source, branch));
             }
             found.branches.insert(entry.key);
         }
+        for (instance, package) in about.packages {
+            self.dist_git(&moved, &instance, &package, found).await?;
+            found.packages.insert((instance, package));
+        }
         Ok(())
     }
 
-    /// Adds the branch itself, where the repository is one of our dist-gits.
-    fn dist_git(
+    /// Adds the dist-git branch itself where it is tracked: a human may have committed to it. What is not tracked is
+    /// left to the index, which reads its tip and no more.
+    async fn dist_git(
         &self,
-        repository: &RepositoryHint,
-        key: &RepositoryKey,
-        branch: &BranchName,
+        moved: &Notice,
+        instance: &InstanceName,
+        package: &PackageName,
         found: &mut Found,
-    ) {
-        for instance in self.operator.instances.iter().filter(|one| one.looks_at(branch)) {
-            if let Some(package) = package_at(instance, repository, key, &self.hosts) {
-                let instance = instance.name.clone();
-                let branch = branch.clone();
-                found.branches.insert(JobKey { instance, package, branch });
-            }
+    ) -> Result<()> {
+        let Notice::Moved { reference, .. } = moved else { return Ok(()) };
+        let (Reference::Branch(branch) | Reference::BranchOrTag(branch)) = reference else {
+            return Ok(());
+        };
+        let (instance, package, branch) = (instance.clone(), package.clone(), branch.clone());
+        let key = JobKey { instance, package, branch };
+        let record = self.database.branch(&key).await?;
+        if record.is_some_and(|record| record.entry.tracking != Tracking::Nothing) {
+            found.branches.insert(key);
         }
+        Ok(())
+    }
+}
+
+/// Returns what moved or went by a notice; `None` where it has no part in publishing (yet).
+fn moved(notice: &Notice) -> Option<Cow<'_, Notice>> {
+    match notice {
+        Notice::Moved { .. } | Notice::Deleted { .. } => Some(Cow::Borrowed(notice)),
+        Notice::Rerequested(again) => Some(Cow::Owned(Notice::Moved {
+            repository: again.repository.clone(),
+            reference: Reference::Branch(again.branch.clone()?),
+            new: None,
+        })),
+        Notice::PullRequest(_) | Notice::Comment(_) | Notice::Label(_) => None,
     }
 }
 
@@ -187,12 +183,14 @@ struct Found {
     interesting: bool,
     branches: BTreeSet<JobKey>,
     spoke_of: BTreeSet<(String, BranchName)>,
+    packages: BTreeSet<News>,
 }
 
 impl Found {
     /// Says it for people.
     fn note(&self, ignored: Option<String>) -> String {
         match (self.branches.len(), ignored) {
+            (0, _) if !self.packages.is_empty() => "a look at what dist-git tracks".to_owned(),
             (0, Some(why)) => format!("ignored: {why}"),
             (0, None) if self.interesting => "nobody tracks that".to_owned(),
             (0, None) => "ignored: no part in publishing".to_owned(),
@@ -202,41 +200,10 @@ impl Found {
     }
 }
 
-/// What moved in a repository.
-#[derive(Clone, Copy)]
-struct Moved<'a> {
-    /// The branch; `None`: none that is named.
-    branch: Option<&'a BranchName>,
-    /// Whether it may be a tag, which concerns every branch.
-    perhaps_tag: bool,
-}
-
-impl<'a> Moved<'a> {
-    fn of(reference: &'a Reference) -> Moved<'a> {
-        match reference {
-            Reference::Branch(branch) => Moved { branch: Some(branch), perhaps_tag: false },
-            Reference::Tag(_) => Moved { branch: None, perhaps_tag: true },
-            Reference::BranchOrTag(name) => Moved { branch: Some(name), perhaps_tag: true },
-        }
+/// Returns the problem; the database refuses nothing.
+fn problem(fault: Fault) -> Problem {
+    match fault {
+        Fault::Failed(problem) => problem,
+        Fault::Refused(refusal) => Problem::permanent(refusal.code.0, refusal.message),
     }
-}
-
-/// Returns the package whose dist-git a repository is.
-///
-/// The name is read from the address as it was written, since a key forgets case.
-fn package_at(
-    instance: &Instance,
-    repository: &RepositoryHint,
-    key: &RepositoryKey,
-    hosts: &Hosts,
-) -> Option<PackageName> {
-    let last = |url: &String| {
-        let last = url.trim().trim_end_matches('/').rsplit(['/', ':']).next()?.to_owned();
-        last.strip_suffix(".git").unwrap_or(&last).parse::<PackageName>().ok()
-    };
-    let named = repository.urls.iter().filter_map(last);
-    named.into_iter().find(|package| {
-        let address = instance.git.address(package);
-        address.is_ok_and(|address| RepositoryKey::of(&address, hosts) == *key)
-    })
 }

@@ -20,6 +20,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use super::aftermath::Aftermath;
+use super::chance;
 use super::stop::Stop;
 use super::trouble::Trouble;
 use super::workshop::Workshop;
@@ -173,7 +174,7 @@ impl Team {
     /// Says what comes next, and takes note of which dependencies answer.
     async fn next(&self, claim: &Claim, report: &Report, now: Timestamp) -> Answer<Next> {
         let was_up = self.aftermath.dependencies(claim, report, now).await?;
-        let jitter = self.aftermath.chance();
+        let jitter = chance();
         Ok(verdict::next(report, claim.attempts, was_up, jitter, now))
     }
 }
