@@ -84,7 +84,7 @@ impl Containers {
     pub fn script<'a>(&'a self, script: &str, log: &'a Path) -> RunSpec<'a> {
         let mount = |below: &str, inside, access| Mount { host: self.path(below), inside, access };
         RunSpec {
-            label: "hello#f44".to_owned(),
+            label: self.label(),
             mounts: vec![
                 mount("source", "/source", Access::ReadOnly),
                 mount("output", "/output", Access::ReadWrite),
@@ -126,8 +126,19 @@ impl Containers {
         self.podman(&["rmi", "--force", &id]);
     }
 
+    /// Returns the words by which this story's containers are known.
+    pub fn label(&self) -> String {
+        let name = self.folder.path().file_name().expect("it has a name");
+        format!("{}#f44", name.to_string_lossy())
+    }
+
+    /// Returns the names of all containers of this story that are there, running or not.
+    pub fn leftovers(&self) -> Vec<String> {
+        self.containers(&self.label())
+    }
+
     /// Returns the names of all containers that are there, running or not, and carry these words.
-    pub fn leftovers(&self, label: &str) -> Vec<String> {
+    pub fn containers(&self, label: &str) -> Vec<String> {
         let filter = format!("--filter=label=io.lockkeeper.run={label}");
         let listed = self.podman(&["ps", "--all", &filter, "--format", "{{.Names}}"]);
         listed.lines().map(str::to_owned).collect()
