@@ -139,8 +139,9 @@ fn free_range(taken: &str, uid_map: &str) -> Option<u32> {
         let is_free = ranges.iter().all(|(from, to)| end <= *from || *to <= first);
         is_free && visible.iter().any(|(from, to)| *from <= first && end <= *to)
     };
-    // From 2^19 up, where systemd too begins to give containers their users; below 2^31.
-    let first = (8..32_760).map(|count| count * range).find(fits)?;
+    // Directories and systemd give out users up to two thousand million; where a machine has not that many, any
+    // range will do that no file names.
+    let first = (30_600..32_766).chain(8..30_600).map(|count| count * range).find(fits)?;
     u32::try_from(first).ok()
 }
 
@@ -350,9 +351,14 @@ mod tests {
     #[test]
     fn the_range_of_users_is_nobodys() {
         let all = "         0          0 4294967295\n";
-        assert_eq!(free_range("", all), Some(524_288));
-        assert_eq!(free_range("a:100000:65536\nb:524288:65536\nbad\n", all), Some(589_824));
-        assert_eq!(free_range("a:524289:1\n", all), Some(589_824));
+        let high = 30_600 * RANGE;
+        assert_eq!(free_range("", all), Some(high));
+        assert_eq!(
+            free_range(&format!("a:100000:65536\nb:{high}:65536\nbad\n"), all),
+            Some(high + RANGE)
+        );
+        assert_eq!(free_range(&format!("a:{}:1\n", high + 1), all), Some(high + RANGE));
+        assert_eq!(free_range("a:524288:65536\n", "0 0 1000000\n"), Some(589_824));
         assert_eq!(free_range("a:0:4294967295\n", all), None);
         assert_eq!(free_range("", "0 1000 1\n1 100000 65536\n"), None);
         assert_eq!(free_range("", ""), None);
