@@ -139,8 +139,9 @@ fn free_range(taken: &str, uid_map: &str) -> Option<u32> {
         let is_free = ranges.iter().all(|(from, to)| end <= *from || *to <= first);
         is_free && visible.iter().any(|(from, to)| *from <= first && end <= *to)
     };
-    // From 2^19 up, where systemd too begins to give containers their users; below 2^31.
-    let first = (8..32_760).map(|count| count * range).find(fits)?;
+    // Directories and systemd give out users up to two thousand million; where a machine has not that many, any
+    // range will do that no file names.
+    let first = (30_600..32_766).chain(8..30_600).map(|count| count * range).find(fits)?;
     u32::try_from(first).ok()
 }
 
@@ -154,7 +155,7 @@ struct PodmanInfo {
 #[serde(rename_all = "camelCase")]
 struct PodmanHost {
     #[serde(default)]
-    cgroup_controllers: Vec<String>,
+    cgroup_controllers: Option<Vec<String>>,
     #[serde(default)]
     cgroup_version: String,
     #[serde(default)]
@@ -182,7 +183,7 @@ pub(super) fn podman(json: &[u8], identity: &Identity) -> Result<Host, String> {
     }
     // Rootless podman leaves the first version of control groups alone, and says so only at each run.
     let is_kept = |name: &str| {
-        let has = host.cgroup_controllers.iter().any(|controller| controller == name);
+        let has = host.cgroup_controllers.iter().flatten().any(|controller| controller == name);
         has && !(security.rootless && host.cgroup_version != "v2")
     };
     let users = match (security.rootless, identity.free_range) {
@@ -208,20 +209,20 @@ struct DockerInfo {
     #[serde(default)]
     pids_limit: bool,
     #[serde(default)]
-    security_options: Vec<String>,
+    security_options: Option<Vec<String>>,
     #[serde(default)]
-    server_errors: Vec<String>,
+    server_errors: Option<Vec<String>>,
 }
 
 /// Reads what `docker info` printed.
 pub(super) fn docker(json: &[u8], identity: &Identity) -> Result<Host, String> {
     let info: DockerInfo = serde_json::from_slice(json).map_err(unreadable)?;
-    if let Some(error) = info.server_errors.first() {
+    if let Some(error) = info.server_errors.iter().flatten().next() {
         return Err(printable(error, 600));
     }
     let has = |name: &str| {
         let named = |option: &str| option.split(',').any(|part| part == format!("name={name}"));
-        info.security_options.iter().any(|option| named(option))
+        info.security_options.iter().flatten().any(|option| named(option))
     };
     let users = match (has("rootless"), has("userns"), identity.uid) {
         (true, ..) => Users::Daemon { uid: 0, gid: 0 },
@@ -339,7 +340,8 @@ mod tests {
 
     #[test]
     fn what_docker_cannot_do_is_said() {
-        let host = docker(b"{}", &identity(1000)).unwrap();
+        let nothing = br#"{"SecurityOptions": null, "ServerErrors": null}"#;
+        let host = docker(nothing, &identity(1000)).unwrap();
         let warnings = host.warnings(Kind::Docker);
         assert_eq!(warnings.len(), 4, "{warnings:?}");
         assert!(warnings.iter().all(|words| words.starts_with("docker ")));
@@ -349,9 +351,14 @@ mod tests {
     #[test]
     fn the_range_of_users_is_nobodys() {
         let all = "         0          0 4294967295\n";
-        assert_eq!(free_range("", all), Some(524_288));
-        assert_eq!(free_range("a:100000:65536\nb:524288:65536\nbad\n", all), Some(589_824));
-        assert_eq!(free_range("a:524289:1\n", all), Some(589_824));
+        let high = 30_600 * RANGE;
+        assert_eq!(free_range("", all), Some(high));
+        assert_eq!(
+            free_range(&format!("a:100000:65536\nb:{high}:65536\nbad\n"), all),
+            Some(high + RANGE)
+        );
+        assert_eq!(free_range(&format!("a:{}:1\n", high + 1), all), Some(high + RANGE));
+        assert_eq!(free_range("a:524288:65536\n", "0 0 1000000\n"), Some(589_824));
         assert_eq!(free_range("a:0:4294967295\n", all), None);
         assert_eq!(free_range("", "0 1000 1\n1 100000 65536\n"), None);
         assert_eq!(free_range("", ""), None);
