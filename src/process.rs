@@ -232,16 +232,16 @@ impl Invocation {
 
     /// Starts the program and leaves it to itself: it outlives whoever started it, and nobody hears it.
     ///
-    /// For the last wish of something that is being dropped and cannot wait. Without a runtime that would
-    /// reap the child, nothing is started.
+    /// For the last wish of something that is being dropped and cannot wait.
     pub fn leave(self) {
-        if tokio::runtime::Handle::try_current().is_err() {
-            return;
-        }
         let mut command = self.command();
         command.stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(false);
-        // There is nobody left to tell that it could not be started.
-        let _ = command.spawn();
+        // A runtime reaps the child; without one, we are about to end, and somebody else will. Either way there is
+        // nobody left to tell that it could not be started.
+        match tokio::runtime::Handle::try_current() {
+            Ok(_) => drop(command.spawn()),
+            Err(_) => drop(command.as_std_mut().spawn()),
+        }
     }
 
     fn command(&self) -> tokio::process::Command {

@@ -12,6 +12,7 @@ mod stories {
     mod config;
     mod container;
     mod container_crash;
+    mod container_docker;
     mod container_images;
     mod container_limits;
     mod dist_git;

@@ -154,7 +154,7 @@ struct PodmanInfo {
 #[serde(rename_all = "camelCase")]
 struct PodmanHost {
     #[serde(default)]
-    cgroup_controllers: Vec<String>,
+    cgroup_controllers: Option<Vec<String>>,
     #[serde(default)]
     cgroup_version: String,
     #[serde(default)]
@@ -182,7 +182,7 @@ pub(super) fn podman(json: &[u8], identity: &Identity) -> Result<Host, String> {
     }
     // Rootless podman leaves the first version of control groups alone, and says so only at each run.
     let is_kept = |name: &str| {
-        let has = host.cgroup_controllers.iter().any(|controller| controller == name);
+        let has = host.cgroup_controllers.iter().flatten().any(|controller| controller == name);
         has && !(security.rootless && host.cgroup_version != "v2")
     };
     let users = match (security.rootless, identity.free_range) {
@@ -208,20 +208,20 @@ struct DockerInfo {
     #[serde(default)]
     pids_limit: bool,
     #[serde(default)]
-    security_options: Vec<String>,
+    security_options: Option<Vec<String>>,
     #[serde(default)]
-    server_errors: Vec<String>,
+    server_errors: Option<Vec<String>>,
 }
 
 /// Reads what `docker info` printed.
 pub(super) fn docker(json: &[u8], identity: &Identity) -> Result<Host, String> {
     let info: DockerInfo = serde_json::from_slice(json).map_err(unreadable)?;
-    if let Some(error) = info.server_errors.first() {
+    if let Some(error) = info.server_errors.iter().flatten().next() {
         return Err(printable(error, 600));
     }
     let has = |name: &str| {
         let named = |option: &str| option.split(',').any(|part| part == format!("name={name}"));
-        info.security_options.iter().any(|option| named(option))
+        info.security_options.iter().flatten().any(|option| named(option))
     };
     let users = match (has("rootless"), has("userns"), identity.uid) {
         (true, ..) => Users::Daemon { uid: 0, gid: 0 },
@@ -339,7 +339,8 @@ mod tests {
 
     #[test]
     fn what_docker_cannot_do_is_said() {
-        let host = docker(b"{}", &identity(1000)).unwrap();
+        let nothing = br#"{"SecurityOptions": null, "ServerErrors": null}"#;
+        let host = docker(nothing, &identity(1000)).unwrap();
         let warnings = host.warnings(Kind::Docker);
         assert_eq!(warnings.len(), 4, "{warnings:?}");
         assert!(warnings.iter().all(|words| words.starts_with("docker ")));

@@ -18,6 +18,17 @@ use crate::outcome::{Fault, Problem, Refusal, Result, printable};
 /// How long a pull may take.
 const PULL: Duration = Duration::from_secs(30 * 60);
 
+/// How often an engine is asked again that could not describe an image.
+const ASKED_AGAIN: usize = 3;
+
+/// Tells whether an engine says that it holds no such image.
+fn is_missing(stderr: &[u8]) -> bool {
+    let words = String::from_utf8_lossy(stderr).to_lowercase();
+    ["no such image", "image not known", "no such object"]
+        .iter()
+        .any(|sign| words.contains(sign))
+}
+
 /// What an engine says of an image that it holds.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -88,17 +99,26 @@ impl Engine {
     }
 
     /// Returns what the engine knows of an image; nothing where it does not hold it.
+    ///
+    /// An engine that looks through its images while another process removes one may stumble over it, so a failure
+    /// is asked about again.
     async fn held(&self, image: &ImageReference) -> Result<Option<Held>> {
-        let output = self.ask(&["image", "inspect", &image.asked_for()]).await?;
-        let words = String::from_utf8_lossy(&output.stderr).to_lowercase();
-        if !output.status.success() {
-            let is_missing = ["no such image", "not known", "not found", "unable to inspect"];
-            return match is_missing.iter().any(|known| words.contains(known)) {
-                true => Ok(None),
-                false => Err(self.failed(&format!("inspect {image}"), &output.stderr).into()),
-            };
+        let mut output = self.ask(&["image", "inspect", &image.asked_for()]).await?;
+        for _ in 0..ASKED_AGAIN {
+            if output.status.success() || is_missing(&output.stderr) {
+                break;
+            }
+            output = self.ask(&["image", "inspect", &image.asked_for()]).await?;
         }
-        let held: Vec<Held> = serde_json::from_slice(&output.stdout).map_err(|error| {
+        match output.status.success() {
+            true => self.described(image, &output.stdout),
+            false if is_missing(&output.stderr) => Ok(None),
+            false => Err(self.failed(&format!("inspect {image}"), &output.stderr).into()),
+        }
+    }
+
+    fn described(&self, image: &ImageReference, json: &[u8]) -> Result<Option<Held>> {
+        let held: Vec<Held> = serde_json::from_slice(json).map_err(|error| {
             self.failed(&format!("describe {image}"), error.to_string().as_bytes()).because(error)
         })?;
         Ok(held.into_iter().next())

@@ -241,16 +241,23 @@ impl Engine {
                 ExitKind::NotStarted { words: heard.last_error.clone() }
             }
             // 128 + SIGKILL: by the kernel, for memory or for processor time.
-            Some(137) if !cpu_time_is_over => ExitKind::OutOfMemory,
+            Some(137) if !cpu_time_is_over && self.host.limits_memory => ExitKind::OutOfMemory,
+            Some(137) if cpu_time_is_over => ExitKind::TimedOut,
             // 128 + SIGXCPU.
-            Some(137 | 152) => ExitKind::TimedOut,
+            Some(152) => ExitKind::TimedOut,
             // 128 + SIGXFSZ.
             Some(153) => {
                 ExitKind::OutputTooLarge { what: "a file larger than it may be".to_owned() }
             }
             Some(code) => ExitKind::Failed { code },
-            None => return Err(self.failed("run a container", b"it was killed").into()),
+            None => return Err(self.was_killed().into()),
         })
+    }
+
+    /// Says that somebody killed the engine's own process: the machine is going down, or short of memory.
+    fn was_killed(&self) -> Problem {
+        let words = format!("{} was killed while it ran a container", self.kind.program());
+        Problem::temporary("engine-failed", words)
     }
 
     /// Tells whether a line is the engine's own, and not the container's.

@@ -23,8 +23,7 @@ async fn a_run_that_is_given_up_takes_its_container_with_it() {
     let engine = world.engine().await;
     let image = world.pinned(&engine).await;
     let log = world.path("run.log");
-    let mut spec = world.script("touch /output/begun; sleep 3341", &log);
-    spec.label = "given#up".to_owned();
+    let spec = world.script("touch /output/begun; sleep 3341", &log);
     {
         let run = engine.run(&image, &spec);
         tokio::select! {
@@ -32,7 +31,7 @@ async fn a_run_that_is_given_up_takes_its_container_with_it() {
             () = until("it begins", || world.path("output/begun").exists()) => {}
         }
     }
-    until("the container goes", || world.leftovers("given#up").is_empty()).await;
+    until("the container goes", || world.leftovers().is_empty()).await;
 }
 
 #[tokio::test]
@@ -41,17 +40,19 @@ async fn what_a_crashed_bot_left_is_swept_and_the_living_are_let_be() {
     // A bot of its own, killed in the middle of a run.
     let mut bot = Command::new(std::env::current_exe().unwrap());
     bot.args(["--exact", "stories::container_crash::run_for_ever", "--ignored", "--nocapture"]);
-    bot.env("LOCKKEEPER_STORY", world.path("output")).envs(variables());
+    let crashed = format!("crashed-{}", world.label());
+    bot.env("LOCKKEEPER_STORY", world.path("output")).env("LOCKKEEPER_LABEL", &crashed);
+    bot.envs(variables());
     let mut bot = bot.spawn().unwrap();
     until("the bot's container begins", || world.path("output/begun").exists()).await;
     let engine = world.engine().await;
     engine.sweep().await.unwrap();
-    assert_eq!(world.leftovers("crashed#bot").len(), 1, "its bot lives");
+    assert_eq!(world.containers(&crashed).len(), 1, "its bot lives");
     bot.kill().unwrap();
     bot.wait().unwrap();
-    assert_eq!(world.leftovers("crashed#bot").len(), 1, "nobody has told the container");
+    assert_eq!(world.containers(&crashed).len(), 1, "nobody has told the container");
     engine.sweep().await.unwrap();
-    assert_eq!(world.leftovers("crashed#bot"), [""; 0]);
+    assert_eq!(world.containers(&crashed), [""; 0]);
 }
 
 #[tokio::test]
@@ -63,7 +64,7 @@ async fn run_for_ever() {
     let image = world.pinned(&engine).await;
     let log = world.path("run.log");
     let mut spec = world.script("touch /output/begun; sleep 3342", &log);
-    spec.label = "crashed#bot".to_owned();
+    spec.label = std::env::var("LOCKKEEPER_LABEL").unwrap();
     spec.mounts[1].host = output.into();
     engine.run(&image, &spec).await.unwrap();
 }

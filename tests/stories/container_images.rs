@@ -19,26 +19,11 @@ async fn refused(engine: &Engine, image: &ImageReference) -> (&'static str, Opti
     told(engine.resolve(image).await.expect_err("it is refused"))
 }
 
-/// Returns another image of the store than [`IMAGE`], made for this story.
-fn another(world: &Containers, name: &str) -> String {
-    let name = format!("localhost/lockkeeper/{name}:1");
-    let id = world.podman(&[
-        "create",
-        "--pull=never",
-        "--network=none",
-        &format!("--label=story={name}"),
-        IMAGE,
-    ]);
-    world.podman(&["commit", "--quiet", &format!("--change=LABEL story={name}"), &id, &name]);
-    world.podman(&["rm", "--force", &id]);
-    name
-}
-
 #[tokio::test]
 async fn a_tag_becomes_a_digest_and_the_digest_is_what_runs() {
     let mut world = Containers::new();
     let registry = Registry::start();
-    registry.push(IMAGE, "ns/moving:1");
+    registry.push_new(&world, "ns/moving:1");
     let first_environment = world.environment.clone();
     world.environment = registry.open_to(&first_environment);
     let engine = world.engine().await;
@@ -46,8 +31,7 @@ async fn a_tag_becomes_a_digest_and_the_digest_is_what_runs() {
     let first = engine.resolve(&tag).await.unwrap();
     assert!(first.to_string().starts_with(&format!("{}/ns/moving@sha256:", registry.place())));
 
-    let other = another(&world, "moved");
-    registry.push(&other, "ns/moving:1");
+    registry.push_new(&world, "ns/moving:1");
     let second = engine.resolve(&tag).await.unwrap();
     assert_ne!(first.digest(), second.digest(), "the tag has moved");
 
@@ -57,14 +41,14 @@ async fn a_tag_becomes_a_digest_and_the_digest_is_what_runs() {
     assert_eq!((ran.stdout.as_slice(), &ran.image), (&b"ran\n"[..], &first));
     let by_digest: ImageReference = first.to_string().parse().unwrap();
     assert_eq!(engine.resolve(&by_digest).await.unwrap(), first);
-    world.podman(&["rmi", "--force", &other]);
+    world.forget(&by_digest.to_string());
 }
 
 #[tokio::test]
 async fn an_image_by_digest_needs_no_registry_once_it_is_here() {
     let mut world = Containers::new();
     let mut registry = Registry::start();
-    registry.push(IMAGE, "ns/kept:1");
+    registry.push_new(&world, "ns/kept:1");
     world.environment = registry.open_to(&world.environment);
     let engine = world.engine().await;
     let pinned = engine.resolve(&registry.image("ns/kept:1")).await.unwrap();
@@ -80,7 +64,7 @@ async fn an_image_by_digest_needs_no_registry_once_it_is_here() {
 async fn a_registry_tells_no_and_not_there_apart() {
     let mut world = Containers::new();
     let registry = Registry::start();
-    registry.push(IMAGE, "ns/private:1");
+    registry.push_new(&world, "ns/private:1");
     let closed = registry.known_to(&world.environment);
     world.environment = registry.open_to(&world.environment);
     let engine = world.engine().await;
@@ -98,11 +82,12 @@ async fn a_registry_tells_no_and_not_there_apart() {
 async fn a_registry_that_serves_other_content_is_found_out() {
     let mut world = Containers::new();
     let registry = Registry::start();
-    registry.push(IMAGE, "ns/honest:1");
+    registry.push_new(&world, "ns/honest:1");
     world.environment = registry.open_to(&world.environment);
     let engine = world.engine().await;
     let digest = engine.resolve(&registry.image("ns/honest:1")).await.unwrap().digest().to_string();
-    world.podman(&["rmi", &format!("{}/ns/honest:1", registry.place())]);
+    // Nothing of it is left here, so the registry is asked again.
+    world.forget(&registry.image("ns/honest:1").to_string());
     let hex = digest.strip_prefix("sha256:").unwrap();
     let file = blob(&registry.data(), hex).expect("the registry keeps the manifest");
     let mut manifest = std::fs::read_to_string(&file).unwrap();

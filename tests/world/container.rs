@@ -84,7 +84,7 @@ impl Containers {
     pub fn script<'a>(&'a self, script: &str, log: &'a Path) -> RunSpec<'a> {
         let mount = |below: &str, inside, access| Mount { host: self.path(below), inside, access };
         RunSpec {
-            label: "hello#f44".to_owned(),
+            label: self.label(),
             mounts: vec![
                 mount("source", "/source", Access::ReadOnly),
                 mount("output", "/output", Access::ReadWrite),
@@ -120,22 +120,46 @@ impl Containers {
         String::from_utf8_lossy(&output).trim().to_owned()
     }
 
+    /// Removes an image from the store, with all its names.
+    pub fn forget(&self, name: &str) {
+        let id = self.podman(&["image", "inspect", "--format={{.Id}}", name]);
+        self.podman(&["rmi", "--force", &id]);
+    }
+
+    /// Returns the words by which this story's containers are known.
+    pub fn label(&self) -> String {
+        let name = self.folder.path().file_name().expect("it has a name");
+        format!("{}#f44", name.to_string_lossy())
+    }
+
+    /// Returns the names of all containers of this story that are there, running or not.
+    pub fn leftovers(&self) -> Vec<String> {
+        self.containers(&self.label())
+    }
+
     /// Returns the names of all containers that are there, running or not, and carry these words.
-    pub fn leftovers(&self, label: &str) -> Vec<String> {
+    pub fn containers(&self, label: &str) -> Vec<String> {
         let filter = format!("--filter=label=io.lockkeeper.run={label}");
         let listed = self.podman(&["ps", "--all", &filter, "--format", "{{.Names}}"]);
         listed.lines().map(str::to_owned).collect()
     }
 }
 
-/// The variables by which podman finds the store of the stories.
+/// The variables by which podman finds the store of the stories; those of a login session it needs without root.
 pub fn variables() -> Vec<(&'static str, PathBuf)> {
-    let store = store();
-    vec![
+    variables_in(store())
+}
+
+fn variables_in(store: &Path) -> Vec<(&'static str, PathBuf)> {
+    let mut variables = vec![
         ("CONTAINERS_CONF", store.join("containers.conf")),
         ("CONTAINERS_STORAGE_CONF", store.join("storage.conf")),
         ("HOME", store.join("home")),
-    ]
+    ];
+    let session = ["XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"];
+    variables
+        .extend(session.iter().filter_map(|name| Some((*name, std::env::var_os(name)?.into()))));
+    variables
 }
 
 fn podman() -> Command {
@@ -145,9 +169,7 @@ fn podman() -> Command {
 fn podman_in(store: &Path) -> Command {
     let mut command = Command::new("podman");
     command.env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
-    command.env("HOME", store.join("home"));
-    command.env("CONTAINERS_CONF", store.join("containers.conf"));
-    command.env("CONTAINERS_STORAGE_CONF", store.join("storage.conf"));
+    command.envs(variables_in(store));
     command
 }
 
@@ -170,17 +192,18 @@ fn store() -> &'static Path {
     })
 }
 
-/// Writes what root without CAP_SYS_RESOURCE on mixed control groups needs, and what other machines take too.
+/// Writes what podman needs where tests run as root in a container themselves: without systemd, without the right to
+/// raise limits, and on mixed control groups.
 fn configure(store: &Path) {
     let shown = store.display();
-    let conf = "[containers]\n\
-                default_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\n\
-                [engine]\n\
-                runtime = \"runc\"\n\
-                cgroup_manager = \"cgroupfs\"\n\
-                events_logger = \"file\"\n\
-                lock_type = \"file\"\n";
-    let conf = format!("{conf}tmp_dir = \"{shown}/tmp\"\n");
+    let bare = match Path::new("/run/systemd/system").exists() {
+        true => "",
+        false => "runtime = \"runc\"\ncgroup_manager = \"cgroupfs\"\n",
+    };
+    let conf = format!(
+        "[containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\n\
+         [engine]\nevents_logger = \"file\"\nlock_type = \"file\"\ntmp_dir = \"{shown}/tmp\"\n{bare}"
+    );
     std::fs::write(store.join("containers.conf"), conf).expect("it can be written");
     for driver in ["overlay", "vfs"] {
         let storage = format!(
@@ -201,7 +224,7 @@ fn import(store: &Path) {
     let busybox = ["/bin/busybox", "/usr/sbin/busybox", "/usr/bin/busybox"]
         .into_iter()
         .find_map(|path| std::fs::read(path).ok())
-        .expect("busybox is installed (tests/run does it)");
+        .expect("a static busybox is installed (tests/run does it)");
     let mut tar = tar::Builder::new(Vec::new());
     let mut header = |path: &str, kind, mode, content: &[u8], link: Option<&str>| {
         let mut header = tar::Header::new_gnu();
@@ -308,13 +331,18 @@ impl Registry {
             .with("REGISTRY_AUTH_FILE", self.folder.path().join("auth.json"))
     }
 
-    /// Pushes an image of the store, under this path and tag.
-    pub fn push(&self, from: &str, path: &str) {
+    /// Makes a new image of the same content as [`IMAGE`], pushes it under this path and tag, and forgets it here.
+    pub fn push_new(&self, world: &Containers, path: &str) {
+        let name = format!("localhost/lockkeeper/pushed-from-{}", self.port);
+        let id = world.podman(&["create", "--pull=never", "--network=none", IMAGE]);
+        world.podman(&["commit", "--quiet", &format!("--change=LABEL story={path}"), &id, &name]);
+        world.podman(&["rm", "--force", &id]);
         let mut command = podman();
         command.env("CONTAINERS_REGISTRIES_CONF", self.folder.path().join("registries.conf"));
         command.env("REGISTRY_AUTH_FILE", self.folder.path().join("auth.json"));
-        command.args(["push", "--quiet", from, &format!("docker://{}/{path}", self.place())]);
+        command.args(["push", "--quiet", &name, &format!("docker://{}/{path}", self.place())]);
         succeed(&mut command);
+        world.forget(&name);
     }
 
     /// Returns the folder of what it holds.
@@ -330,8 +358,16 @@ impl Registry {
 }
 
 impl Drop for Registry {
+    /// Stops it, and takes what was pulled from it out of the store.
     fn drop(&mut self) {
         self.stop();
+        let format = "--format={{.Id}} {{range .Names}}{{.}} {{end}}";
+        let listed = podman().args(["images", "--no-trunc", format]).output();
+        let listed = listed.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+        for line in listed.unwrap_or_default().lines().filter(|line| line.contains(&self.place())) {
+            let id = line.split(' ').next().unwrap_or_default();
+            let _ = podman().args(["rmi", "--force", id]).output();
+        }
     }
 }
 
