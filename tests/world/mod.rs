@@ -3,6 +3,7 @@
 pub mod container;
 mod files;
 pub mod https;
+pub mod images;
 pub mod lookaside;
 mod rpm;
 mod run;
