@@ -10,6 +10,8 @@ mod world;
 
 mod stories {
     mod config;
+    mod contained;
+    mod contained_hostile;
     mod container;
     mod container_crash;
     mod container_docker;

@@ -200,14 +200,15 @@ fn configure(store: &Path) {
         true => "",
         false => "runtime = \"runc\"\ncgroup_manager = \"cgroupfs\"\n",
     };
+    let short = run_folder(store);
     let conf = format!(
         "[containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\n\
-         [engine]\nevents_logger = \"file\"\nlock_type = \"file\"\ntmp_dir = \"{shown}/tmp\"\n{bare}"
+         [engine]\nevents_logger = \"file\"\nlock_type = \"file\"\ntmp_dir = \"{short}/tmp\"\n{bare}"
     );
     std::fs::write(store.join("containers.conf"), conf).expect("it can be written");
     for driver in ["overlay", "vfs"] {
         let storage = format!(
-            "[storage]\ndriver = \"{driver}\"\nrunroot = \"{shown}/{driver}-run\"\ngraphroot = \"{shown}/{driver}\"\n"
+            "[storage]\ndriver = \"{driver}\"\nrunroot = \"{short}/{driver}\"\ngraphroot = \"{shown}/{driver}\"\n"
         );
         std::fs::write(store.join("storage.conf"), storage).expect("it can be written");
         let works =
@@ -217,6 +218,20 @@ fn configure(store: &Path) {
         }
     }
     panic!("podman works with no kind of store");
+}
+
+/// Returns a folder with a short name for what podman keeps while containers run.
+///
+/// conmon makes sockets there: where the path is too long for one, podman 4 waits 20 seconds for each container's end.
+fn run_folder(store: &Path) -> String {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    use std::os::unix::fs::DirBuilderExt;
+    let mut hasher = DefaultHasher::new();
+    store.hash(&mut hasher);
+    let folder = format!("/tmp/lk-podman-{:08x}", hasher.finish() as u32);
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700).create(&folder).expect("a folder can be made");
+    folder
 }
 
 /// Makes the image of one static busybox.

@@ -4,6 +4,7 @@ pub mod container;
 mod files;
 pub mod forges;
 pub mod https;
+pub mod images;
 pub mod lookaside;
 pub mod memory;
 mod rpm;
