@@ -38,6 +38,18 @@ impl Default for Timeouts {
     }
 }
 
+impl Timeouts {
+    /// Returns how long a server may take that is to answer within `answer`: it may stand still for as long, and for
+    /// a minute at most.
+    pub fn answering_within(answer: Duration) -> Timeouts {
+        let usual = Timeouts::default();
+        let LowSpeed { bytes, window } = usual.low_speed;
+        let stands_still = answer.min(window);
+        let bytes = (bytes as f64 * stands_still.as_secs_f64() / window.as_secs_f64()) as u64;
+        Timeouts { answer, low_speed: LowSpeed { bytes, window: stands_still }, ..usual }
+    }
+}
+
 /// The least that must move in a stretch of time; 1000 bytes a second for a minute is pyrpkg's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LowSpeed {

@@ -18,6 +18,8 @@ pub enum Stage {
     },
     /// Patches are made and proved.
     Patches,
+    /// A container runs.
+    Container,
     /// Archives go to the lookaside cache.
     Uploading,
     /// The commit is signed.

@@ -4,28 +4,30 @@
 //! Target -> observe -> Facts -> decide -> VerifiedTip -> populate -> PopulatedTree -> land -> LandedCommit
 //! ```
 //!
-//! Between decide and populate a released tarball is brought, where the mechanism takes one: population itself has
-//! no network. Between populate and land rpm may be asked for its own proof.
+//! Between decide and populate a released tarball is brought, where the mechanism takes one, and the branch's container
+//! is run, where it names one: population itself has neither network nor engine. Between populate and land rpm may be asked for its own proof.
 //!
 //! The service and the command line call this same function. Running it twice changes nothing the second time:
 //! what was published is read from dist-git itself, and two that race end with one commit, since the loser of the
 //! lease looks again and finds the work done.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::decide::{Decision, NotForUs, Order, Rules, VerifiedTip, decide};
 use crate::git::Objects;
 use crate::land::{Harbour, Landing, land, lease_lost_too_often};
-use crate::observe::{Lookout, Observed, Scene, observe};
+use crate::observe::{Lookout, Observed, Scene, Standing, observe};
 use crate::outcome::{Code, Result};
+use crate::populate::contained::{Containers, Room};
 use crate::populate::identity::Method;
 use crate::populate::patches::PatchCache;
-use crate::populate::upstream::obtain::{Releases, obtain};
+use crate::populate::supply::{Means, Supplies, supply};
+use crate::populate::upstream::obtain::Releases;
 use crate::populate::{Draft, PopulatedTree, Provisions, Sources, populate};
 use crate::progress::Progress;
 use crate::prove::prove;
-use crate::report::{ArchiveLine, Outcome, Reason, Report};
+use crate::report::{ArchiveLine, Audience, Outcome, Reason, Report};
 use crate::trigger::Target;
 
 /// How often a lost lease is answered by looking again within one run.
@@ -41,6 +43,10 @@ pub struct World<'a> {
     pub work: &'a Path,
     /// Where released tarballs come from.
     pub releases: Releases<'a>,
+    /// Where containers run.
+    pub containers: &'a Containers,
+    /// The file that keeps what a container prints.
+    pub container_log: PathBuf,
     /// How tree identity is to be proved.
     pub method: Method,
     /// Who watches.
@@ -91,6 +97,10 @@ async fn attempt(
             Ok(Step::Done)
         }
         Landing::LeaseLost => Ok(Step::LookAgain),
+        Landing::Held(why) => {
+            report.hold(why);
+            Ok(Step::Done)
+        }
     }
 }
 
@@ -121,6 +131,7 @@ async fn look(
     let started = Instant::now();
     let Observed { facts, scene } = observe(target, &world.lookout, world.progress).await?;
     note_time(report, "observe", started);
+    report.audience = audience(&facts.standing);
     let started = Instant::now();
     let decision = decide(facts, &world.rules);
     note_time(report, "decide", started);
@@ -156,6 +167,14 @@ async fn look(
     }
 }
 
+/// Returns whom the branch's config wants to be told, where it has one.
+fn audience(standing: &Standing) -> Option<Audience> {
+    match standing {
+        Standing::OptedIn(opted_in) => Some(Audience::of(&opted_in.branch.config)),
+        Standing::Retired | Standing::NotOptedIn => None,
+    }
+}
+
 /// Brings what upstream released, populates, and proves.
 async fn populated(
     tip: VerifiedTip,
@@ -166,14 +185,36 @@ async fn populated(
     report: &mut Report,
 ) -> Result<PopulatedTree> {
     let started = Instant::now();
-    let release = obtain(tip.order(), &scene.dist_git, &world.releases, world.work).await?;
+    let (work, method, progress) = (world.work, world.method, world.progress);
+    let room = Room {
+        containers: world.containers,
+        mirrors: world.lookout.mirrors,
+        work,
+        log: &world.container_log,
+        progress,
+    };
+    let source = &scene.source()?.store;
+    let means = Means { source, dist_git: &scene.dist_git, releases: &world.releases, room };
+    let (tip, supplies) = supply(tip, &means).await?;
+    let Supplies { release, given, notes } = supplies;
     note_time(report, "obtain", started);
     let started = Instant::now();
-    let (work, method, progress) = (world.work, world.method, world.progress);
     let target = &tip.order().target;
     let patches = world.lookout.mirrors.patch_folder(&target.dist_git, &target.branch);
     let patch_cache = Some(PatchCache::new(&patches));
-    let provisions = Provisions { work, dist_git, release, sources, method, progress, patch_cache };
+    let bot_certs = world.lookout.trusted.bot_certs;
+    let provisions = Provisions {
+        work,
+        dist_git,
+        release,
+        sources,
+        method,
+        progress,
+        given,
+        bot_certs,
+        patch_cache,
+        notes,
+    };
     let tree = populate(tip, scene, &provisions)?;
     describe_draft(report, tree.order(), tree.draft(), Method::Git);
     note_time(report, "populate", started);

@@ -385,7 +385,9 @@ fn examples_of_the_new_commands_run_as_the_help_shows_them() {
     use lockkeeper::cli::examples;
     let world = World::new();
     std::fs::create_dir_all(world.path("keys")).unwrap();
-    for text in [examples::KEY, examples::KEYS, examples::SIGNER, examples::INIT_SPEC] {
+    for text in
+        [examples::CONTAINER, examples::KEY, examples::KEYS, examples::SIGNER, examples::INIT_SPEC]
+    {
         for line in text.lines().filter_map(|line| line.trim_start().strip_prefix("lockkeeper ")) {
             let arguments: Vec<&str> = line.split_whitespace().collect();
             let output = world.run(&arguments);

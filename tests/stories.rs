@@ -10,6 +10,13 @@ mod world;
 
 mod stories {
     mod config;
+    mod contained;
+    mod contained_hostile;
+    mod container;
+    mod container_crash;
+    mod container_docker;
+    mod container_images;
+    mod container_limits;
     mod dist_git;
     mod history;
     mod interrupted;
@@ -21,6 +28,7 @@ mod stories {
     mod programs;
     mod removal;
     mod replay;
+    mod service;
     mod source;
     mod tags;
     mod transports;

@@ -74,7 +74,8 @@ pub async fn run(arguments: Arguments, format: Format) -> Exit {
 }
 
 async fn list(arguments: Arguments) -> Result<Listing> {
-    let target = arguments.target.target()?;
+    let chosen = arguments.target.choose()?;
+    let target = chosen.target.clone();
     let trust = TrustFlags {
         bot_cert: arguments.bot_cert,
         keyring: arguments.keyring,
@@ -82,7 +83,7 @@ async fn list(arguments: Arguments) -> Result<Listing> {
         cache: arguments.cache,
         accept_rewrite: false,
     };
-    let surroundings = Surroundings::new(&trust, Vec::new())?;
+    let surroundings = Surroundings::for_branch(&chosen, &trust, Vec::new())?;
     let lookout = surroundings.lookout();
     let dist_git = observe::fetch(&target, &lookout).await?;
     let objects = dist_git.store.objects();

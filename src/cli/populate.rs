@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::progress::Spinner;
-use super::sync::{public_half, write_json};
-use super::world::{ContentFlags, Surroundings, TrustFlags, output_folder, read, working_folder};
+use super::sync::write_json;
+use super::world::{DraftFlags, Surroundings, output_folder, read, working_folder};
 use super::{Format, print};
 use crate::config::{BranchConfig, TagTrust};
 use crate::decide::{self, Ordered, Rules};
@@ -18,8 +18,9 @@ use crate::names::PackageName;
 use crate::observe::{self, Asked, DistGit};
 use crate::openpgp::Certificates;
 use crate::outcome::{Refusal, Result};
+use crate::populate::contained::Room;
 use crate::populate::identity::Method;
-use crate::populate::upstream::obtain::obtain;
+use crate::populate::supply::{Means, supply};
 use crate::populate::{Provisions, Sources, draft};
 use crate::progress::Progress;
 use crate::prove::prove;
@@ -48,16 +49,8 @@ pub struct Arguments {
     /// The dist-git branch.
     #[arg(long, value_name = "BRANCH", requires = "dist_git")]
     branch: Option<String>,
-    /// The bot's key; only its public half is used, to know the bot's commits.
-    #[arg(long, value_name = "FILE")]
-    key: Option<PathBuf>,
     #[command(flatten)]
-    trust: TrustFlags,
-    #[command(flatten)]
-    content: ContentFlags,
-    /// Where to leave the result: dist-git/, lookaside/ and populate.json.
-    #[arg(long, value_name = "DIR")]
-    output: PathBuf,
+    draft: DraftFlags,
 }
 
 /// Runs `populate`.
@@ -67,9 +60,8 @@ pub async fn run(arguments: Arguments, format: Format) -> Exit {
 
 async fn populate(arguments: &Arguments) -> Result<Report> {
     let target = target(arguments)?;
-    let own = arguments.key.as_deref().map(public_half).transpose()?;
-    let surroundings = Surroundings::new(&arguments.trust, own.into_iter().collect())?;
-    output_folder(&arguments.output)?;
+    let surroundings = Surroundings::new(&arguments.draft.trust, arguments.draft.own()?)?;
+    output_folder(&arguments.draft.output)?;
     let mut report = Report::new(Some(&target), Outcome::Populated);
     if arguments.branch.is_none() {
         report.branch = None;
@@ -78,7 +70,7 @@ async fn populate(arguments: &Arguments) -> Result<Report> {
         Ok(()) => report,
         Err(fault) => report.fault(&fault),
     };
-    write_json(&report, &arguments.output.join("populate.json"))?;
+    write_json(&report, &arguments.draft.output.join("populate.json"))?;
     Ok(report)
 }
 
@@ -118,29 +110,38 @@ async fn populated(
         report.dist_git_commit = Some(published.commit);
         return Ok(());
     }
-    let rules = Rules { accept_rewrite: true, dist: arguments.trust.dist.clone() };
+    let rules = Rules { accept_rewrite: true, dist: arguments.draft.trust.dist.clone() };
     let order = decide::order(ordered, &rules)?;
-    let releases = surroundings.releases(&arguments.content, None)?;
+    let releases = surroundings.releases(&arguments.draft.content, None)?;
     let work = surroundings.work();
-    let release = obtain(&order, &dist_git, &releases, work).await?;
-    let method = arguments.content.method();
+    let containers = arguments.draft.engine.containers(None);
+    let log = arguments.draft.output.join("container.log");
+    let method = arguments.draft.content.method();
     let spinner = Spinner::new();
     let watcher = |step| spinner.show(step);
+    let progress = Progress::new(&watcher);
+    let mirrors = surroundings.lookout().mirrors;
+    let room = Room { containers: &containers, mirrors, work, log: &log, progress };
+    let means = Means { source: &store, dist_git: &dist_git, releases: &releases, room };
+    let (order, supplies) = supply(order, &means).await?;
     let written = dist_git.store.scratch();
     let provisions = Provisions {
         work,
         dist_git: &written,
-        release,
+        release: supplies.release,
         sources: Sources::Optional,
         method,
-        progress: Progress::new(&watcher),
+        progress,
+        given: supplies.given,
+        bot_certs: surroundings.lookout().trusted.bot_certs,
         patch_cache: None,
+        notes: supplies.notes,
     };
     let draft = draft(&order, &store, &dist_git, &provisions)?;
     describe_draft(report, &order, &draft, Method::Git);
     let method = prove(&order, &draft, &written, work).await?;
     describe_draft(report, &order, &draft, method);
-    draft.write_out(&written, &arguments.output)
+    draft.write_out(&written, &arguments.draft.output)
 }
 
 /// Reads the dist-git branch's state; the config is the one given, not the one that stands there.
@@ -177,7 +178,8 @@ fn ordered(
     let package: &PackageName = &target.package;
     let asked = Asked { package, config: &branch.config, trust: TagTrust::Any, policy: None };
     let release = observe::release(&asked, &objects, &tip, objects.tags()?)??;
-    let spec = observe::find_spec(&objects, &tip, branch.config.spec.path.as_ref())??;
+    let spec = observe::find_spec(&objects, &tip, branch.config.spec.path.as_ref())?;
+    let spec = decide::spec_to_plan_with(spec, target, &branch)?;
     let newer_branches = ledger::newer_branches(&dist_git.store.objects(), target, &branch.config)?;
     Ok(Ordered {
         target: target.clone(),

@@ -55,6 +55,7 @@ fn words(step: Stage) -> String {
         Stage::Verifying => "verifying".to_owned(),
         Stage::Archiving { bytes } => format!("archiving, {}", HumanBytes(bytes)),
         Stage::Patches => "making patches".to_owned(),
+        Stage::Container => "running the container".to_owned(),
         Stage::Uploading => "uploading".to_owned(),
         Stage::Signing => "signing".to_owned(),
         Stage::Pushing => "pushing".to_owned(),

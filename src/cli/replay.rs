@@ -6,10 +6,14 @@ use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::operator::Chosen;
 use super::progress::Spinner;
-use super::sync::public_half;
-use super::world::{ContentFlags, LookasideFlags, ProveBy, Surroundings, TargetFlags, TrustFlags};
+use super::world::{
+    ContentFlags, EngineFlags, LookasideFlags, ProveBy, Surroundings, TargetFlags, TrustFlags, read,
+};
 use super::{Format, print};
+use crate::bot_key::describe;
+use crate::lookaside::Lookaside;
 use crate::observe;
 use crate::outcome::{Code, Refusal, Result, printable};
 use crate::progress::Stage;
@@ -46,6 +50,8 @@ pub struct Arguments {
     /// A folder of released tarballs at hand.
     #[arg(long, value_name = "DIR")]
     upstream: Option<PathBuf>,
+    #[command(flatten)]
+    engine: EngineFlags,
     /// The lookaside cache, from which released tarballs of old publications are taken; it is only read.
     #[arg(long, value_name = "URL|PATH")]
     lookaside: Option<String>,
@@ -73,29 +79,28 @@ pub async fn run(arguments: Arguments, format: Format) -> Exit {
 }
 
 async fn replayed(arguments: &Arguments) -> Result<Outcome> {
-    let target = arguments.target.target()?;
-    let own = arguments.key.as_deref().map(public_half).transpose()?;
-    let surroundings = Surroundings::new(&trust(arguments), own.into_iter().collect())?;
+    let chosen = arguments.target.choose()?;
+    let target = &chosen.target;
+    let surroundings = Surroundings::for_branch(&chosen, &trust(arguments), own(arguments)?)?;
     let content = ContentFlags { upstream: arguments.upstream.clone(), prove: ProveBy::Git };
-    let lookaside = arguments.lookaside.clone().map(lookaside).transpose()?;
+    let lookaside = lookaside(arguments, &chosen)?;
     let lookout = surroundings.lookout();
     let spinner = Spinner::new();
     spinner.show(Stage::FetchingDistGit);
-    let dist_git = observe::fetch(&target, &lookout).await?;
-    let releases = surroundings.releases(&content, lookaside.as_ref())?;
+    let dist_git = observe::fetch(target, &lookout).await?;
     let place = Place {
-        target: &target,
+        target,
         dist_git: &dist_git,
         lookout: &lookout,
         source: arguments.source.as_deref(),
-        releases: &releases,
+        releases: &surroundings.releases(&content, lookaside.as_ref())?,
         lookaside: lookaside.as_ref(),
+        containers: &arguments.engine.containers(chosen.operator()),
         work: surroundings.work(),
     };
-    let objects = dist_git.store.objects();
-    let certs = lookout.trusted.bot_certs;
+    let (objects, certs) = (dist_git.store.objects(), lookout.trusted.bot_certs);
     let most = arguments.limit as usize;
-    let past = publications(&objects, &target, &dist_git.tip, certs, arguments.since, most)?;
+    let past = publications(&objects, target, &dist_git.tip, certs, arguments.since, most)?;
     spinner.show(Stage::Patches);
     let mut all = Vec::with_capacity(past.len());
     for past in &past {
@@ -114,16 +119,26 @@ fn trust(arguments: &Arguments) -> TrustFlags {
     }
 }
 
-fn lookaside(lookaside: String) -> Result<crate::lookaside::Lookaside> {
+/// Returns the public half of the key that is named; a locked one need not be opened for that.
+fn own(arguments: &Arguments) -> Result<Vec<String>> {
+    let Some(path) = &arguments.key else { return Ok(Vec::new()) };
+    Ok(vec![describe(&read(path)?, std::time::SystemTime::now())?.public])
+}
+
+/// Opens the cache that the flag names, or the operator config; `None` where neither does.
+fn lookaside(arguments: &Arguments, chosen: &Chosen) -> Result<Option<Lookaside>> {
+    if arguments.lookaside.is_none() && chosen.instance().is_none() {
+        return Ok(None);
+    }
     let flags = LookasideFlags {
-        lookaside,
+        lookaside: arguments.lookaside.clone(),
         lookaside_download: None,
         lookaside_cert: None,
         lookaside_ca: None,
-        lookaside_timeout: 120,
-        lookaside_attempts: 4,
+        lookaside_timeout: None,
+        lookaside_attempts: None,
     };
-    flags.open()
+    flags.open(chosen).map(Some)
 }
 
 /// Reads a day or a moment.

@@ -1,21 +1,18 @@
 //! `lockkeeper sync` and `lockkeeper preview`.
 
-use std::path::PathBuf;
-use std::time::SystemTime;
-
 use clap::Args;
 
 use super::progress::Spinner;
 use super::world::{
-    ContentFlags, KeyFlags, LookasideFlags, Surroundings, TargetFlags, TrustFlags, output_folder,
-    read,
+    ContentFlags, DraftFlags, EngineFlags, KeyFlags, LookasideFlags, Surroundings, TargetFlags,
+    TrustFlags, output_folder,
 };
 use super::{Format, print};
-use crate::bot_key::describe;
-use crate::land::{Harbour, committer};
+use crate::land::{Harbour, Unfenced, committer};
 use crate::outcome::{Problem, Result};
 use crate::progress::Progress;
 use crate::report::{Exit, Report};
+use crate::sync::World;
 
 /// Arguments of `sync`.
 #[derive(Debug, Args)]
@@ -30,6 +27,8 @@ pub struct Arguments {
     trust: TrustFlags,
     #[command(flatten)]
     content: ContentFlags,
+    #[command(flatten)]
+    engine: EngineFlags,
 }
 
 /// Arguments of `preview`.
@@ -37,16 +36,8 @@ pub struct Arguments {
 pub struct PreviewArguments {
     #[command(flatten)]
     target: TargetFlags,
-    /// The bot's key; only its public half is used, to know the bot's commits.
-    #[arg(long, value_name = "FILE")]
-    key: Option<PathBuf>,
     #[command(flatten)]
-    trust: TrustFlags,
-    #[command(flatten)]
-    content: ContentFlags,
-    /// Where to leave the result: dist-git/, lookaside/ and preview.json.
-    #[arg(long, value_name = "DIR")]
-    output: PathBuf,
+    draft: DraftFlags,
 }
 
 /// Runs `sync`.
@@ -55,24 +46,26 @@ pub async fn run(arguments: Arguments, format: Format) -> Exit {
 }
 
 async fn sync(arguments: &Arguments) -> Result<Report> {
-    let target = arguments.target.target()?;
-    let hand = arguments.key.load()?;
-    let surroundings = Surroundings::new(&arguments.trust, hand.public())?;
-    let lookaside = arguments.lookaside.open()?;
-    let door = hand.door(surroundings.bot_certs(), arguments.trust.keyring.clone());
-    let (name, mail) = (arguments.key.bot_name.as_deref(), arguments.key.bot_mail.as_deref());
+    let chosen = arguments.target.choose()?;
+    let hand = arguments.key.load(&chosen)?;
+    let surroundings = Surroundings::for_branch(&chosen, &arguments.trust, hand.public())?;
+    let lookaside = arguments.lookaside.open(&chosen)?;
+    let door = hand.door(surroundings.bot_certs(), chosen.trust(&arguments.trust).keyring);
+    let (name, mail) = arguments.key.name_and_mail(&chosen);
     let harbour = Harbour {
         lookaside: &lookaside,
         transport: &surroundings.transport,
         committer: committer(name, mail, &*door)?,
         signer: &*door,
         now: surroundings.now,
+        permit: &Unfenced,
     };
     let spinner = Spinner::new();
     let watcher = |step| spinner.show(step);
     let progress = Progress::new(&watcher);
-    let world = surroundings.world(&arguments.content, Some(&lookaside), progress)?;
-    Ok(crate::sync::sync(&target, &world, &harbour).await)
+    let containers = arguments.engine.containers(chosen.operator());
+    let world = surroundings.world(&arguments.content, Some(&lookaside), &containers, progress)?;
+    Ok(crate::sync::sync(&chosen.target, &world, &harbour).await)
 }
 
 /// Runs `preview`.
@@ -81,21 +74,18 @@ pub async fn preview(arguments: PreviewArguments, format: Format) -> Exit {
 }
 
 async fn previewed(arguments: &PreviewArguments) -> Result<Report> {
-    let target = arguments.target.target()?;
-    let own = arguments.key.as_deref().map(public_half).transpose()?;
-    let surroundings = Surroundings::new(&arguments.trust, own.into_iter().collect())?;
+    let chosen = arguments.target.choose()?;
+    let draft = &arguments.draft;
+    let surroundings = Surroundings::for_branch(&chosen, &draft.trust, draft.own()?)?;
     let spinner = Spinner::new();
     let watcher = |step| spinner.show(step);
-    let world = surroundings.world(&arguments.content, None, Progress::new(&watcher))?;
-    output_folder(&arguments.output)?;
-    let report = crate::sync::preview(&target, &world, &arguments.output).await;
-    write_json(&report, &arguments.output.join("preview.json"))?;
+    let containers = draft.engine.containers(chosen.operator());
+    let world = surroundings.world(&draft.content, None, &containers, Progress::new(&watcher))?;
+    let world = World { container_log: draft.output.join("container.log"), ..world };
+    output_folder(&draft.output)?;
+    let report = crate::sync::preview(&chosen.target, &world, &draft.output).await;
+    write_json(&report, &draft.output.join("preview.json"))?;
     Ok(report)
-}
-
-/// Returns the public half of a key file; a locked key need not be opened for that.
-pub fn public_half(path: &std::path::Path) -> Result<String> {
-    Ok(describe(&read(path)?, SystemTime::now())?.public)
 }
 
 /// Leaves the report beside the result.

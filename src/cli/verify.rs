@@ -5,8 +5,9 @@ use std::time::SystemTime;
 
 use clap::Args;
 
+use super::operator::{CONFIG_VARIABLE, Chosen, OperatorFlags};
 use super::progress::Spinner;
-use super::world::{Surroundings, TrustFlags, read};
+use super::world::{Surroundings, TargetFlags, TrustFlags, read};
 use super::{Format, print};
 use crate::config::{BranchConfig, SigningScope, TagTrust};
 use crate::decide::judge_tip;
@@ -14,7 +15,7 @@ use crate::gate::history::{self, Rewrite};
 use crate::gate::{self, Policy};
 use crate::git::{Kind, Objects, Store, Trust};
 use crate::ledger;
-use crate::names::ObjectId;
+use crate::names::{BranchName, InstanceName, ObjectId, PackageName};
 use crate::observe::{self, Asked, OptedIn, Standing, observe};
 use crate::openpgp::Certificates;
 use crate::outcome::{Fault, Refusal, Result};
@@ -26,6 +27,16 @@ use crate::trigger::Target;
 /// Arguments of `verify`: a dist-git branch, or a commit and a config.
 #[derive(Debug, Args)]
 pub struct Arguments {
+    /// The package, in a dist-git of the operator config that --config or LOCKKEEPER_CONFIG names.
+    #[arg(value_name = "PACKAGE", requires = "branch_of",
+          conflicts_with_all = ["dist_git", "branch", "package", "source"])]
+    package_of: Option<PackageName>,
+    /// Its branch.
+    #[arg(value_name = "BRANCH", requires = "package_of")]
+    branch_of: Option<BranchName>,
+    /// The dist-git, where the operator config has several.
+    #[arg(long, value_name = "NAME", requires = "package_of")]
+    instance: Option<InstanceName>,
     /// The dist-git repository whose branch says what is tracked and who may sign.
     #[arg(long, value_name = "PATH|URL", requires = "branch", conflicts_with = "source")]
     dist_git: Option<String>,
@@ -41,14 +52,14 @@ pub struct Arguments {
         value_name = "PATH",
         requires = "rev",
         requires = "config",
-        required_unless_present = "dist_git"
+        required_unless_present_any = ["dist_git", "package_of"]
     )]
     source: Option<PathBuf>,
     /// The revision in it: a branch, a tag or a commit id.
     #[arg(long, value_name = "REV", requires = "source")]
     rev: Option<String>,
-    /// The branch config to judge by.
-    #[arg(long, value_name = "FILE", requires = "source")]
+    /// The branch config to judge by; with PACKAGE and BRANCH the operator config.
+    #[arg(long, value_name = "FILE", conflicts_with = "dist_git")]
     config: Option<PathBuf>,
     /// The folder of certificates that goes with the config.
     #[arg(long, value_name = "DIR", requires = "source")]
@@ -60,26 +71,39 @@ pub struct Arguments {
     trust: TrustFlags,
 }
 
+impl Arguments {
+    /// Returns the branch that the arguments chose.
+    fn choose(&self) -> Result<Chosen> {
+        let variable = || std::env::var_os(CONFIG_VARIABLE).map(PathBuf::from);
+        let flags = TargetFlags {
+            package_of: self.package_of.clone(),
+            branch_of: self.branch_of.clone(),
+            operator: OperatorFlags {
+                config: self.config.clone().or_else(variable),
+                instance: self.instance.clone(),
+            },
+            dist_git: self.dist_git.clone(),
+            branch: self.branch.clone(),
+            package: self.package.clone(),
+        };
+        flags.choose()
+    }
+}
+
 /// Runs `verify`.
 pub async fn run(arguments: Arguments, format: Format) -> Exit {
-    let report = match &arguments.dist_git {
-        Some(_) => verify_branch(&arguments).await,
-        None => verify_commit(&arguments),
+    let report = match &arguments.source {
+        None => verify_branch(&arguments).await,
+        Some(_) => verify_commit(&arguments),
     };
     print::outcome(report, format)
 }
 
 /// Judges the tip that a dist-git branch tracks.
 async fn verify_branch(arguments: &Arguments) -> Result<Report> {
-    let (dist_git, branch) = (arguments.dist_git.as_deref(), arguments.branch.as_deref());
-    let folder = super::world::working_folder()?;
-    let target = Target::from_arguments(
-        dist_git.unwrap_or_default(),
-        branch.unwrap_or_default(),
-        arguments.package.as_deref(),
-        &folder,
-    )?;
-    let surroundings = Surroundings::new(&arguments.trust, Vec::new())?;
+    let chosen = arguments.choose()?;
+    let target = chosen.target.clone();
+    let surroundings = Surroundings::for_branch(&chosen, &arguments.trust, Vec::new())?;
     let mut report = Report::new(Some(&target), Outcome::Accepted);
     let spinner = Spinner::new();
     let watcher = |step| spinner.show(step);
@@ -93,7 +117,7 @@ async fn verify_branch(arguments: &Arguments) -> Result<Report> {
         Standing::NotOptedIn => return Ok(report.fault(&not_opted_in(&target).into())),
     };
     let OptedIn { branch, source, .. } = opted_in;
-    if arguments.trust.bot_cert.is_empty() {
+    if arguments.trust.bot_cert.is_empty() && chosen.operator().is_none() {
         report.warnings.push(
             "no --bot-cert was given, so no commit in dist-git counts as the bot's, and nobody looked whether the \
              branch went back"

@@ -6,42 +6,60 @@ use std::time::{Duration, SystemTime};
 
 use clap::Args;
 
+use super::operator::{Chosen, OperatorFlags};
 use super::secret::{agent_key, passphrase};
 use crate::bot_certs::BotCerts;
-use crate::bot_key::BotKey;
+use crate::bot_key::{BotKey, describe};
 use crate::config::TagTrust;
+use crate::container::{self, EngineChoice, ImageReference};
 use crate::decide::Rules;
 use crate::git::{Mirrors, Transport};
-use crate::http::{Backoff, LowSpeed, Timeouts};
 use crate::land::{Door, Signer, SignerClient};
 use crate::ledger::Trusted;
-use crate::lookaside::{HttpOptions, Lookaside};
+use crate::lookaside::Lookaside;
+use crate::names::{BranchName, PackageName};
 use crate::observe::Lookout;
+use crate::operator::{KeySource, LookasideAccess, Operator};
 use crate::outcome::{Problem, Refusal, Result};
+use crate::populate::contained::Containers;
 use crate::populate::identity::Method;
 use crate::populate::upstream::download;
 use crate::populate::upstream::network::Reach;
 use crate::populate::upstream::obtain::Releases;
 use crate::progress::Progress;
+use crate::secret::Secret;
 use crate::sync::World;
 use crate::trigger::Target;
 
-/// Which dist-git branch.
+/// Which dist-git branch: PACKAGE and BRANCH, where an operator config says where they are; else --dist-git.
 #[derive(Debug, Args)]
 pub struct TargetFlags {
+    /// The package, in a dist-git of the operator config.
+    #[arg(value_name = "PACKAGE", requires = "branch_of", conflicts_with_all = ["dist_git", "branch", "package"])]
+    pub package_of: Option<PackageName>,
+    /// Its branch.
+    #[arg(value_name = "BRANCH", requires = "package_of")]
+    pub branch_of: Option<BranchName>,
+    #[command(flatten)]
+    pub operator: OperatorFlags,
     /// The package's dist-git repository: a path, or an https://, ssh:// or file:// address.
-    #[arg(long, value_name = "PATH|URL")]
-    pub dist_git: String,
+    #[arg(
+        long,
+        value_name = "PATH|URL",
+        requires = "branch",
+        required_unless_present = "package_of"
+    )]
+    pub dist_git: Option<String>,
     /// The dist-git branch.
-    #[arg(long, value_name = "BRANCH")]
-    pub branch: String,
+    #[arg(long, value_name = "BRANCH", requires = "dist_git")]
+    pub branch: Option<String>,
     /// The package; by default the last part of the dist-git address.
     #[arg(long, value_name = "NAME")]
     pub package: Option<String>,
 }
 
 /// Whose keys count, and what the branch's distribution is called.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct TrustFlags {
     /// A public key whose commits in dist-git are the bot's own; may be repeated, for earlier keys.
     /// The public half of --key counts too; with neither, the branch counts as never published.
@@ -105,11 +123,53 @@ impl ContentFlags {
     }
 }
 
+/// How containers are run.
+#[derive(Debug, Clone, Args)]
+pub struct EngineFlags {
+    /// What runs population: `builtin` needs no engine until a branch names an image.
+    #[arg(long, value_name = "ENGINE", env = "LOCKKEEPER_ENGINE")]
+    pub engine: Option<EngineChoice>,
+    /// Refuses an image that a branch names without its digest.
+    #[arg(long)]
+    pub require_digest: bool,
+    /// Gives the network to a container whose branch asks for it.
+    #[arg(long)]
+    pub allow_network: bool,
+    /// The image that spec.command runs in where the branch names none.
+    #[arg(long, value_name = "IMAGE")]
+    pub tool_image: Option<ImageReference>,
+}
+
+impl EngineFlags {
+    /// Returns the settings of a command that is about nothing but containers: one engine or the other is wanted.
+    pub fn options_with_engine(&self) -> container::Options {
+        let wanted = container::Options { engine: EngineChoice::Auto, ..Default::default() };
+        self.options(wanted)
+    }
+
+    /// Returns where containers are run: as the operator config says, where there is one, and the flags.
+    pub fn containers(&self, operator: Option<&Operator>) -> Containers {
+        let operators = operator.map(|operator| operator.population.clone());
+        Containers::new(self.options(operators.unwrap_or_default()))
+    }
+
+    /// Returns the operator's settings, or the defaults, with what the flags change.
+    pub fn options(&self, operators: container::Options) -> container::Options {
+        container::Options {
+            engine: self.engine.unwrap_or(operators.engine),
+            require_digest: self.require_digest || operators.require_digest,
+            allow_network: self.allow_network || operators.allow_network,
+            tool_image: self.tool_image.clone().or(operators.tool_image),
+            ..operators
+        }
+    }
+}
+
 /// The bot's key.
 #[derive(Debug, Args)]
 pub struct KeyFlags {
     /// The bot's secret key: OpenPGP, or OpenSSH's private key format.
-    #[arg(long, value_name = "FILE", required_unless_present_any = ["signer", "key_agent"])]
+    #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
     /// A file that holds the key's passphrase.
     #[arg(long, value_name = "FILE", requires = "key")]
@@ -144,7 +204,7 @@ pub enum Hand {
 pub struct LookasideFlags {
     /// The lookaside cache: a folder or file: address, or a server (URL/upload.cgi is posted to).
     #[arg(long, value_name = "URL|PATH")]
-    pub lookaside: String,
+    pub lookaside: Option<String>,
     /// The base of download addresses, where it is not that of uploads.
     #[arg(long, value_name = "URL")]
     pub lookaside_download: Option<String>,
@@ -154,41 +214,64 @@ pub struct LookasideFlags {
     /// The certificate authority of the lookaside server, in PEM.
     #[arg(long, value_name = "FILE")]
     pub lookaside_ca: Option<PathBuf>,
-    /// How long a lookaside server may take for an answer, in seconds; an upload may stand still for as long, and
-    /// for a minute at most.
-    #[arg(long, value_name = "SECONDS", default_value_t = 120,
-          value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    pub lookaside_timeout: u64,
-    /// How often a lookaside server that fails for a while is asked in all.
-    #[arg(long, value_name = "NUMBER", default_value_t = 4,
-          value_parser = clap::value_parser!(u32).range(1..=100))]
-    pub lookaside_attempts: u32,
+    /// How long a lookaside server may take for an answer, in seconds; by default 120. An upload may stand still for
+    /// as long, and for a minute at most.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub lookaside_timeout: Option<u64>,
+    /// How often a lookaside server that fails for a while is asked in all; by default 4 times.
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub lookaside_attempts: Option<u32>,
 }
 
 impl TargetFlags {
-    /// Returns the target that the flags name.
-    pub fn target(&self) -> Result<Target> {
+    /// Returns what the arguments chose.
+    ///
+    /// # Errors
+    /// Refuses (exit code 2) names and addresses that are not legal, and operator configs that are not right.
+    pub fn choose(&self) -> Result<Chosen> {
+        if let (Some(package), Some(branch)) = (&self.package_of, &self.branch_of) {
+            return self.operator.choose(package, branch);
+        }
         let folder = working_folder()?;
-        Target::from_arguments(&self.dist_git, &self.branch, self.package.as_deref(), &folder)
+        let (dist_git, branch) = (self.dist_git.as_deref(), self.branch.as_deref());
+        let (dist_git, branch) = (dist_git.unwrap_or_default(), branch.unwrap_or_default());
+        let target = Target::from_arguments(dist_git, branch, self.package.as_deref(), &folder)?;
+        Ok(Chosen { target, place: None })
     }
 }
 
 impl KeyFlags {
-    /// Reads the key, or asks the signer who it is.
-    pub fn load(&self) -> Result<Hand> {
+    /// Reads the key, or asks the signer who it is; without a flag the operator config says where it is.
+    pub fn load(&self, chosen: &Chosen) -> Result<Hand> {
         if let Some(socket) = &self.signer {
             return Ok(Hand::Signer(SignerClient::connect(socket)?));
         }
         if let Some(line) = &self.key_agent {
             return Ok(Hand::Key(agent_key(line)?));
         }
-        let file = self.key.as_ref().ok_or_else(|| {
-            Refusal::config("bad-argument", "there is no key to sign with")
-                .hint("give --key, --key-agent or --signer")
-        })?;
+        let Some(file) = &self.key else { return of_operator(chosen) };
         let (file_of, credential) = (&self.key_passphrase_file, &self.key_passphrase_credential);
         let passphrase = passphrase(file_of.as_deref(), credential.as_deref())?;
         Ok(Hand::Key(BotKey::load(&read(file)?, passphrase.as_deref())?))
+    }
+
+    /// Returns the bot's name and mail address, where a flag or the operator config gives them.
+    pub fn name_and_mail<'a>(&'a self, chosen: &'a Chosen) -> (Option<&'a str>, Option<&'a str>) {
+        let key = chosen.operator().map(|operator| &operator.key);
+        let name = self.bot_name.as_deref().or(key.and_then(|key| key.name.as_deref()));
+        let mail = self.bot_mail.as_deref().or(key.and_then(|key| key.mail.as_deref()));
+        (name, mail)
+    }
+}
+
+fn of_operator(chosen: &Chosen) -> Result<Hand> {
+    match chosen.operator().map(|operator| &operator.key.source) {
+        Some(KeySource::Key(key)) => Ok(Hand::Key(key.clone())),
+        Some(KeySource::Agent(line)) => Ok(Hand::Key(agent_key(line)?)),
+        Some(KeySource::Signer(socket)) => Ok(Hand::Signer(SignerClient::connect(socket)?)),
+        None => Err(Refusal::config("bad-argument", "there is no key to sign with")
+            .hint("give --key, --key-agent or --signer")
+            .into()),
     }
 }
 
@@ -211,33 +294,65 @@ impl Hand {
 }
 
 impl LookasideFlags {
-    /// Returns the cache that the flags name.
-    pub fn open(&self) -> Result<Lookaside> {
-        let is_address = self.lookaside.contains("://") || self.lookaside.starts_with("file:");
-        let text = match is_address {
-            true => self.lookaside.clone(),
-            false => working_folder()?.join(&self.lookaside).to_string_lossy().into_owned(),
+    /// Returns the cache: that of the chosen dist-git, with what the flags change.
+    pub fn open(&self, chosen: &Chosen) -> Result<Lookaside> {
+        let mut access = match (&self.lookaside, chosen.instance()) {
+            (Some(text), _) => LookasideAccess::of(Self::absolute(text)?),
+            (None, Some(instance)) => instance.lookaside.clone(),
+            (None, None) => {
+                return Err(Refusal::config("bad-argument", "there is no lookaside cache")
+                    .hint("give --lookaside")
+                    .into());
+            }
         };
-        let options = HttpOptions {
-            download: self.lookaside_download.clone(),
-            client_certificate: self.lookaside_cert.as_deref().map(read).transpose()?,
-            certificate_authority: self.lookaside_ca.as_deref().map(read).transpose()?,
-            timeouts: timeouts(self.lookaside_timeout),
-            backoff: Backoff { attempts: self.lookaside_attempts, ..Backoff::default() },
-            ..HttpOptions::default()
-        };
-        Ok(Lookaside::from_argument(&text, options)?)
+        if let Some(download) = &self.lookaside_download {
+            access.download = Some(download.clone());
+        }
+        if let Some(file) = &self.lookaside_cert {
+            access.client_certificate = Secret::from_file(&read(file)?);
+        }
+        if let Some(file) = &self.lookaside_ca {
+            access.certificate_authority = Some(file.clone());
+        }
+        if let Some(seconds) = self.lookaside_timeout {
+            access.timeout = Duration::from_secs(seconds);
+        }
+        access.attempts = self.lookaside_attempts.unwrap_or(access.attempts);
+        access.open()
+    }
+
+    fn absolute(text: &str) -> Result<String> {
+        let is_address = text.contains("://") || text.starts_with("file:");
+        match is_address {
+            true => Ok(text.to_owned()),
+            false => Ok(working_folder()?.join(text).to_string_lossy().into_owned()),
+        }
     }
 }
 
-/// Returns how long a server may take that is to answer within `seconds`.
-fn timeouts(seconds: u64) -> Timeouts {
-    let usual = Timeouts::default();
-    let LowSpeed { bytes, window } = usual.low_speed;
-    let stands_still = seconds.min(window.as_secs());
-    let bytes = bytes * stands_still / window.as_secs();
-    let low_speed = LowSpeed { bytes, window: Duration::from_secs(stands_still) };
-    Timeouts { answer: Duration::from_secs(seconds), low_speed, ..usual }
+/// What a run that lands nothing takes: `preview` and `populate`.
+#[derive(Debug, Args)]
+pub struct DraftFlags {
+    /// The bot's key; only its public half is used, to know the bot's commits.
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+    #[command(flatten)]
+    pub trust: TrustFlags,
+    #[command(flatten)]
+    pub content: ContentFlags,
+    #[command(flatten)]
+    pub engine: EngineFlags,
+    /// Where to leave the result: dist-git/, lookaside/ and the report as preview.json or populate.json.
+    #[arg(long, value_name = "DIR")]
+    pub output: PathBuf,
+}
+
+impl DraftFlags {
+    /// Returns the public half of the key, where one is named; a locked key need not be opened for that.
+    pub fn own(&self) -> Result<Vec<String>> {
+        let Some(path) = &self.key else { return Ok(Vec::new()) };
+        Ok(vec![describe(&read(path)?, SystemTime::now())?.public])
+    }
 }
 
 /// What the commands look at the world with; it owns what [`Lookout`] borrows.
@@ -248,6 +363,8 @@ pub struct Surroundings {
     bot_certs: Arc<BotCerts>,
     keyring: Vec<PathBuf>,
     rules: Rules,
+    tag_trust: TagTrust,
+    local_sources: bool,
     work: tempfile::TempDir,
     /// The time by which keys are judged.
     pub now: SystemTime,
@@ -266,8 +383,28 @@ impl Surroundings {
             bot_certs: bot_certs(&flags.bot_cert, own)?,
             keyring: flags.keyring.clone(),
             rules: Rules { accept_rewrite: flags.accept_rewrite, dist: flags.dist.clone() },
+            tag_trust: TagTrust::Any,
+            local_sources: true,
             work,
             now: SystemTime::now(),
+        })
+    }
+
+    /// Builds them for a branch: what the operator config says of its dist-git counts too, as in the service.
+    pub fn for_branch(
+        chosen: &Chosen,
+        flags: &TrustFlags,
+        own: Vec<String>,
+    ) -> Result<Surroundings> {
+        let own = if own.is_empty() { chosen.public()? } else { own };
+        let surroundings = Surroundings::new(&chosen.trust(flags), own)?;
+        Ok(match chosen.instance() {
+            None => surroundings,
+            Some(instance) => Surroundings {
+                tag_trust: instance.tag_trust,
+                local_sources: instance.allow_file_sources,
+                ..surroundings
+            },
         })
     }
 
@@ -279,6 +416,7 @@ impl Surroundings {
         &'a self,
         content: &'a ContentFlags,
         lookaside: Option<&'a Lookaside>,
+        containers: &'a Containers,
         progress: Progress<'a>,
     ) -> Result<World<'a>> {
         Ok(World {
@@ -286,6 +424,8 @@ impl Surroundings {
             rules: self.rules.clone(),
             work: self.work.path(),
             releases: self.releases(content, lookaside)?,
+            containers,
+            container_log: self.work.path().join("container.log"),
             method: content.method(),
             progress,
         })
@@ -319,7 +459,8 @@ impl Surroundings {
                 keyring: &self.keyring,
                 dist: self.rules.dist.as_deref(),
             },
-            tag_trust: TagTrust::Any,
+            tag_trust: self.tag_trust,
+            local_sources: self.local_sources,
             now: self.now,
         }
     }

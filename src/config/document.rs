@@ -16,22 +16,22 @@ use super::faults::{Aim, ConfigFaults, KeyPath, Position, Step};
 use crate::outcome::printable;
 
 /// The largest file that is read.
-pub(super) const LARGEST_FILE: usize = 64 * 1024;
+pub(crate) const LARGEST_FILE: usize = 64 * 1024;
 
 /// How many values a document may have. The longest sensible file has fewer than a thousand; aliases can
 /// multiply them, and finding a value's place costs a reading of the file.
 const MOST_VALUES: usize = 3000;
 
 /// A YAML document as plain values, with the text that it was read from.
-pub(super) struct Document<'t> {
+pub(crate) struct Document<'t> {
     text: &'t str,
     /// The outermost value.
-    pub(super) root: Value,
+    pub(crate) root: Value,
 }
 
 impl<'t> Document<'t> {
     /// Reads the bytes of a file.
-    pub(super) fn read(bytes: &'t [u8]) -> Result<Self, ConfigFaults> {
+    pub(crate) fn read(bytes: &'t [u8]) -> Result<Self, ConfigFaults> {
         let text = text_of(bytes)?;
         let nodes = Cell::new(0);
         let read = Nodes { count: &nodes }.deserialize(serde_yaml::Deserializer::from_str(text));
@@ -45,14 +45,14 @@ impl<'t> Document<'t> {
     ///
     /// The parser tells a place only with an error: so the document is read again by a reader that
     /// follows `path` and fails there.
-    pub(super) fn locate(&self, path: &KeyPath, aim: Aim) -> Option<Position> {
+    pub(crate) fn locate(&self, path: &KeyPath, aim: Aim) -> Option<Position> {
         let seek = Seek { steps: &path.0, aim };
         let error = seek.deserialize(serde_yaml::Deserializer::from_str(self.text)).err()?;
         position_of(&error)
     }
 
     /// Returns where the key of the mapping at `steps` stands, or the mapping itself in a list.
-    pub(super) fn locate_above(&self, steps: &[Step]) -> Option<Position> {
+    pub(crate) fn locate_above(&self, steps: &[Step]) -> Option<Position> {
         let path = KeyPath(steps.to_vec());
         match steps.last()? {
             Step::Key(_) => self.locate(&path, Aim::Key),
@@ -61,7 +61,7 @@ impl<'t> Document<'t> {
     }
 
     /// Returns the text of a plain scalar without spaces as it was written; quoted ones keep their quote.
-    pub(super) fn written(&self, path: &KeyPath) -> Option<String> {
+    pub(crate) fn written(&self, path: &KeyPath) -> Option<String> {
         let Position { line, column } = self.locate(path, Aim::Value)?;
         let line = self.text.lines().nth(line - 1)?;
         let ends = |c: char| c.is_whitespace() || ",]}".contains(c);

@@ -8,11 +8,11 @@ use super::FILE_NAME;
 use crate::outcome::{Code, Refusal, printable};
 
 /// How many faults are told; a file with more is told to be read again after these.
-pub(super) const MOST_FAULTS: usize = 50;
+pub(crate) const MOST_FAULTS: usize = 50;
 
 /// A step from a node of the document to one below it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// The value of this key.
     Key(String),
     /// The item at this place, from 0.
@@ -21,21 +21,21 @@ pub(super) enum Step {
 
 /// The way from the root to a node, shown as `signing.keys[0].openpgp`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct KeyPath(pub(super) Vec<Step>);
+pub(crate) struct KeyPath(pub(crate) Vec<Step>);
 
 impl KeyPath {
     /// Parses a path of this program's own making, such as `source.branch`.
-    pub(super) fn of(dotted: &str) -> Self {
+    pub(crate) fn of(dotted: &str) -> Self {
         KeyPath(dotted.split('.').map(|key| Step::Key(key.to_owned())).collect())
     }
 
     /// Returns the path of the value of `key` below this one.
-    pub(super) fn key(&self, key: &str) -> Self {
+    pub(crate) fn key(&self, key: &str) -> Self {
         self.with(Step::Key(key.to_owned()))
     }
 
     /// Returns the path of the item `index` below this one.
-    pub(super) fn index(&self, index: usize) -> Self {
+    pub(crate) fn index(&self, index: usize) -> Self {
         self.with(Step::Index(index))
     }
 
@@ -66,7 +66,7 @@ impl fmt::Display for KeyPath {
 
 /// Which part of a key and its value a fault points at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Aim {
+pub(crate) enum Aim {
     /// The key itself.
     Key,
     /// What stands behind it.
@@ -75,54 +75,54 @@ pub(super) enum Aim {
 
 /// A fault whose place in the text is still to be found.
 #[derive(Debug, Clone)]
-pub(super) struct Found {
-    pub(super) code: &'static str,
-    pub(super) path: KeyPath,
-    pub(super) aim: Aim,
-    pub(super) words: String,
-    pub(super) hint: String,
+pub(crate) struct Found {
+    pub(crate) code: &'static str,
+    pub(crate) path: KeyPath,
+    pub(crate) aim: Aim,
+    pub(crate) words: String,
+    pub(crate) hint: String,
 }
 
 impl Found {
     /// Returns a fault of the value at `path`.
-    pub(super) fn new(code: &'static str, path: &KeyPath, words: impl Into<String>) -> Self {
+    pub(crate) fn new(code: &'static str, path: &KeyPath, words: impl Into<String>) -> Self {
         let path = path.clone();
         Found { code, path, aim: Aim::Value, words: words.into(), hint: String::new() }
     }
 
     /// Adds what would make it pass.
     #[must_use]
-    pub(super) fn hint(self, hint: impl Into<String>) -> Self {
+    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
         Found { hint: hint.into(), ..self }
     }
 
     /// Points at the key instead of its value.
     #[must_use]
-    pub(super) fn at_key(self) -> Self {
+    pub(crate) fn at_key(self) -> Self {
         Found { aim: Aim::Key, ..self }
     }
 }
 
 /// Collects faults while a config is read.
 #[derive(Debug, Default)]
-pub(super) struct Collector {
-    pub(super) found: Vec<Found>,
+pub(crate) struct Collector {
+    pub(crate) found: Vec<Found>,
 }
 
 impl Collector {
     /// Keeps a fault.
-    pub(super) fn add(&mut self, fault: Found) {
+    pub(crate) fn add(&mut self, fault: Found) {
         self.found.push(fault);
     }
 
     /// Keeps the fault of a failed check and returns the value of one that passed.
-    pub(super) fn take<T>(&mut self, checked: Result<T, Found>) -> Option<T> {
+    pub(crate) fn take<T>(&mut self, checked: Result<T, Found>) -> Option<T> {
         checked.map_err(|fault| self.add(fault)).ok()
     }
 
     /// Keeps a fault, unless something at or below its path was found at fault before: what is missing
     /// only because it was wrong is told once.
-    pub(super) fn add_unless_known(&mut self, fault: Found) {
+    pub(crate) fn add_unless_known(&mut self, fault: Found) {
         if !self.found.iter().any(|known| fault.path.covers(&known.path)) {
             self.add(fault);
         }
@@ -176,7 +176,7 @@ pub struct ConfigFaults {
 
 impl ConfigFaults {
     /// Returns faults in the order of the file, the first ones where there are very many.
-    pub(super) fn new(first: ConfigFault, rest: Vec<ConfigFault>, untold: usize) -> Self {
+    pub(crate) fn new(first: ConfigFault, rest: Vec<ConfigFault>, untold: usize) -> Self {
         let mut faults = vec![first];
         faults.extend(rest);
         faults.sort_by_key(|fault| fault.position);
@@ -184,7 +184,7 @@ impl ConfigFaults {
     }
 
     /// Returns the one fault that kept the file from being read further.
-    pub(super) fn single(
+    pub(crate) fn single(
         code: &'static str,
         position: Option<Position>,
         words: impl Into<String>,

@@ -11,6 +11,8 @@
 //! 3. `check`, with `rules` and `tag_expression`: written values to checked ones;
 //! 4. `faults`: what was found at fault, all of it, with places, words and hints.
 //!
+//! The operator config goes the same way through `document`, `shape` and `faults` ([`crate::operator`]).
+//!
 //! `unsupported` lists what this version does not act on yet.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,13 +24,13 @@ use crate::names::{BranchName, Fingerprint, RepositoryAddress, TreePath};
 use crate::ssh::AllowedSigner;
 
 mod check;
-mod document;
-mod faults;
+pub(crate) mod document;
+pub(crate) mod faults;
 mod file;
-mod parse;
-mod rules;
-mod schema;
-mod shape;
+pub(crate) mod parse;
+pub(crate) mod rules;
+pub(crate) mod schema;
+pub(crate) mod shape;
 mod tag_expression;
 mod unsupported;
 

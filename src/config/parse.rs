@@ -61,11 +61,11 @@ fn other_version(root: &Value) -> Option<Found> {
 }
 
 /// Returns the config where nothing was found at fault, else the faults with their places.
-fn finish(
+pub(crate) fn finish<T>(
     document: &Document<'_>,
     faults: Collector,
-    config: Option<BranchConfig>,
-) -> Result<BranchConfig, ConfigFaults> {
+    config: Option<T>,
+) -> Result<T, ConfigFaults> {
     let untold = faults.found.len().saturating_sub(MOST_FAULTS);
     let mut told = faults.found.into_iter().take(MOST_FAULTS).map(|found| placed(document, found));
     match (told.next(), config) {
@@ -74,8 +74,8 @@ fn finish(
         (None, None) => Err(ConfigFaults::single(
             "config-missing-key",
             None,
-            "lacks `source` or `signing`",
-            "both are required",
+            "lacks a key that is required",
+            "",
         )),
     }
 }

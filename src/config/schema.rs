@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
@@ -13,13 +14,16 @@ pub fn schema() -> Value {
 }
 
 /// The schema, made once.
-pub(super) static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
+pub(super) static SCHEMA: LazyLock<Value> = LazyLock::new(schema_of::<File>);
+
+/// Makes the schema of a file's type: without references, and without null.
+pub(crate) fn schema_of<T: JsonSchema>() -> Value {
     let settings =
         SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
-    let mut schema = settings.into_generator().into_root_schema_for::<File>().to_value();
+    let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
     drop_null(&mut schema);
     schema
-});
+}
 
 /// Takes null out of every type and default: a key is left out, never empty.
 fn drop_null(schema: &mut Value) {

@@ -11,7 +11,7 @@ use super::faults::{Collector, Found, KeyPath};
 use crate::outcome::printable;
 
 /// Checks a document against `schema`; returns it without what does not fit.
-pub(super) fn check_shape(
+pub(crate) fn check_shape(
     schema: &Value,
     document: &Document<'_>,
     faults: &mut Collector,
@@ -20,7 +20,9 @@ pub(super) fn check_shape(
     let root_path = KeyPath::default();
     if root.is_null() {
         let fault = Found::new("config-missing-key", &root_path, "is empty");
-        faults.add(fault.hint("write at least `version`, `source` and `signing`"));
+        let required = schema["required"].as_array().into_iter().flatten();
+        let required: Vec<&str> = required.filter_map(Value::as_str).collect();
+        faults.add(fault.hint(format!("write at least {}", required.join(", "))));
         return Value::Object(Map::new());
     }
     let mut walk = Walk { document, faults, looks_left: MOST_LOOKS };

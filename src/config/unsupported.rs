@@ -1,7 +1,7 @@
 //! Keys that the format knows and this version of the program does not act on yet.
 //!
-//! A key that is silently not acted on would be worse than a refusal: someone who asks for a container
-//! would get something else. Each row goes when its mechanism comes.
+//! A key that is silently not acted on would be worse than a refusal: someone who asks for a build would wait for it
+//! in vain. Each row goes when its mechanism comes.
 
 use super::{BranchConfig, BuildSystem, Delivery};
 use crate::outcome::Refusal;
@@ -15,16 +15,6 @@ pub(super) struct Lacking {
 
 /// Everything that is lacking.
 pub(super) const LACKING: &[Lacking] = &[
-    Lacking {
-        key: "population.container",
-        is_asked_for: |config| config.population.container.is_some(),
-        instead: "use a built-in population.mechanism",
-    },
-    Lacking {
-        key: "spec.command",
-        is_asked_for: |config| !config.spec.command.is_empty(),
-        instead: "commit the spec and name it with spec.path",
-    },
     Lacking {
         key: "delivery: pull-request",
         is_asked_for: |config| config.delivery == Delivery::PullRequest,

@@ -13,19 +13,26 @@
 //!
 //! The gate stands before "published already": a tip whose signer was struck off the list is a refusal, so
 //! that nobody takes silence for consent; it publishes nothing either way.
+//!
+//! What comes to light only when a container has run (its digest, a generated spec, a version of its own) amends the
+//! order by the same rules: [`amend`].
+
+mod amend;
+
+pub use amend::{Amend, Amendment, spec_to_plan_with};
 
 use crate::config::{AutoMacros, BranchConfig, Divergence, Mechanism};
 use crate::gate::history::{self, Rewrite};
 use crate::gate::{Accepted, Verdict};
 use crate::git::Commit;
 use crate::ledger::{BranchState, Published, Stranger};
-use crate::names::{Evr, ObjectId};
+use crate::names::{Evr, ObjectId, Version};
 use crate::observe::{Facts, OptedIn, ReleaseFacts, SourceFacts, SourceSpec, Standing};
 use crate::outcome::Refusal;
 use crate::spec::{Context, SpecFile};
 use crate::trigger::Target;
 use crate::version::{
-    Candidate, Chosen, NewerBranch, Plan, ReleaseQuestion, check_not_moved, next,
+    Candidate, Chosen, Floor, NewerBranch, Plan, ReleaseQuestion, check_not_moved, next,
 };
 
 /// What follows from the facts.
@@ -103,6 +110,16 @@ pub struct Order {
     /// What a person might want to know.
     pub warnings: Vec<String>,
     keeps_auto_macros: bool,
+    image: Option<String>,
+    basis: Basis,
+}
+
+/// What a plan is worked out from besides the version and the spec.
+#[derive(Debug, Clone)]
+struct Basis {
+    floor: Option<Floor>,
+    commits_since_tag: u64,
+    newer_branches: Vec<NewerBranch>,
 }
 
 impl Order {
@@ -118,6 +135,9 @@ impl Order {
 
     /// Returns what populates, as the `Population` trailer says it.
     pub fn population(&self) -> String {
+        if let Some(image) = self.image.as_ref().or(self.config.population.container.as_ref()) {
+            return image.clone();
+        }
         match self.config.population.mechanism {
             Mechanism::Archive => "archive",
             Mechanism::TagArchive => "tag-archive",
@@ -195,7 +215,7 @@ fn conclude(
         let up_to_date = UpToDate { published: published.clone(), warnings };
         return Ok(Decision::UpToDate(Box::new(up_to_date)));
     }
-    let spec = spec?;
+    let spec = spec_to_plan_with(spec, &target, &branch)?;
     let ordered =
         Ordered { target, dist_git_tip, branch, tip, spec, release, newer_branches, warnings };
     let order = order(ordered, rules)?;
@@ -231,16 +251,11 @@ pub fn order(ordered: Ordered, rules: &Rules) -> Result<Order, Refusal> {
         ordered;
     let context = Context { dist: rules.dist.clone(), ..Context::default() };
     let read = SpecFile::parse(spec.bytes.clone(), &context);
-    let floor = branch.floor?;
-    let plan = next(&ReleaseQuestion {
-        version: &release.chosen.version,
-        epoch: branch.config.release.epoch,
-        spec_epoch: read.epoch()?,
-        floor: floor.as_ref(),
-        commits_since_tag: release.commits_since_tag,
-        newer_branches: &newer_branches,
-        dist: rules.dist.as_deref(),
-    })?;
+    let commits_since_tag = release.commits_since_tag;
+    let basis = Basis { floor: branch.floor?, commits_since_tag, newer_branches };
+    let dist = rules.dist.as_deref();
+    let version = &release.chosen.version;
+    let plan = next(&basis.question(version, branch.config.release.epoch, read.epoch()?, dist))?;
     warnings.extend(release.chosen.warnings.iter().chain(&plan.warnings).cloned());
     let keeps_auto_macros =
         branch.config.release.auto == AutoMacros::Keep && read.uses_autorelease();
@@ -256,7 +271,29 @@ pub fn order(ordered: Ordered, rules: &Rules) -> Result<Order, Refusal> {
         published: branch.published,
         warnings,
         keeps_auto_macros,
+        image: None,
+        basis,
     })
+}
+
+impl Basis {
+    fn question<'a>(
+        &'a self,
+        version: &'a Version,
+        epoch: Option<u32>,
+        spec_epoch: u32,
+        dist: Option<&'a str>,
+    ) -> ReleaseQuestion<'a> {
+        ReleaseQuestion {
+            version,
+            epoch,
+            spec_epoch,
+            floor: self.floor.as_ref(),
+            commits_since_tag: self.commits_since_tag,
+            newer_branches: &self.newer_branches,
+            dist,
+        }
+    }
 }
 
 /// Refuses a branch that others wrote to, unless its config says that they are to be published over.

@@ -9,12 +9,13 @@ use crate::config::TagTrust;
 use crate::decide::Rules;
 use crate::digest::{Digest, Sha512};
 use crate::git::{Mirrors, Transport};
-use crate::land::{Harbour, Signer, committer};
+use crate::land::{Harbour, Signer, Unfenced, committer};
 use crate::ledger::Trusted;
 use crate::lookaside::{Directory, HttpOptions, Lookaside};
 use crate::names::{FileName, ObjectId};
 use crate::observe::Lookout;
 use crate::outcome::Result;
+use crate::populate::contained::Containers;
 use crate::populate::identity::Method;
 use crate::populate::upstream::download;
 use crate::populate::upstream::network::Reach;
@@ -117,49 +118,96 @@ impl Package {
     /// # Errors
     /// Fails where the world around the sync cannot be set up; what the sync comes to is in the report.
     pub async fn sync(&self, now: SystemTime) -> Result<Report> {
-        let certs = std::sync::Arc::new(BotCerts::of(self.bot.key()));
+        let office = Office::of(self)?;
         let secret = self.bot.key().export(None)?;
         let key = crate::bot_key::BotKey::load(secret.expose().as_bytes(), None)?;
-        let signer = Signer::new(key, std::sync::Arc::clone(&certs), Vec::new());
-        let lookaside = Lookaside::from_argument(
-            &self.lookaside().display().to_string(),
-            HttpOptions::default(),
-        )?;
-        let mirrors = Mirrors::at(self.folder.join("cache/mirrors"))?;
-        let transport = Transport::new()?;
-        let work = self.folder.join("cache/work");
+        let signer = Signer::new(key, std::sync::Arc::clone(&office.certs), Vec::new());
+        let harbour = Harbour {
+            lookaside: &office.lookaside,
+            transport: &office.transport,
+            committer: committer(Some(self.bot.name()), Some(&self.bot.mail()), &signer)?,
+            signer: &signer,
+            now,
+            permit: &Unfenced,
+        };
+        let containers = Containers::new(crate::container::Options::default());
+        let world = office.world(&containers, None, now);
+        Ok(sync(&self.target()?, &world, &harbour).await)
+    }
+
+    /// Does all but landing, into `output`, with containers and a folder of released tarballs.
+    ///
+    /// # Errors
+    /// As [`Package::sync`].
+    pub async fn preview(
+        &self,
+        containers: &Containers,
+        upstream: Option<&Path>,
+        output: &Path,
+        now: SystemTime,
+    ) -> Result<Report> {
+        let office = Office::of(self)?;
+        let world = office.world(containers, upstream, now);
+        let world = World { container_log: output.join("container.log"), ..world };
+        Ok(crate::sync::preview(&self.target()?, &world, output).await)
+    }
+}
+
+/// What a world is built from.
+struct Office {
+    certs: std::sync::Arc<BotCerts>,
+    lookaside: Lookaside,
+    mirrors: Mirrors,
+    transport: Transport,
+    work: PathBuf,
+}
+
+impl Office {
+    fn of(package: &Package) -> Result<Office> {
+        let folder = package.lookaside().display().to_string();
+        let work = package.folder.join("cache/work");
         std::fs::create_dir_all(&work).map_err(|error| {
             crate::outcome::Problem::permanent("work-not-writable", error.to_string())
                 .because(error)
         })?;
-        let world = World {
+        Ok(Office {
+            certs: std::sync::Arc::new(BotCerts::of(package.bot.key())),
+            lookaside: Lookaside::from_argument(&folder, HttpOptions::default())?,
+            mirrors: Mirrors::at(package.folder.join("cache/mirrors"))?,
+            transport: Transport::new()?,
+            work,
+        })
+    }
+
+    fn world<'a>(
+        &'a self,
+        containers: &'a Containers,
+        upstream: Option<&'a Path>,
+        now: SystemTime,
+    ) -> World<'a> {
+        World {
             lookout: Lookout {
-                mirrors: &mirrors,
-                transport: &transport,
-                trusted: Trusted { bot_certs: &certs, keyring: &[], dist: Some(".fc44") },
+                mirrors: &self.mirrors,
+                transport: &self.transport,
+                trusted: Trusted { bot_certs: &self.certs, keyring: &[], dist: Some(".fc44") },
                 tag_trust: TagTrust::Any,
+                local_sources: true,
                 now,
             },
             rules: Rules { accept_rewrite: false, dist: Some(".fc44".to_owned()) },
-            work: &work,
+            work: &self.work,
             releases: Releases {
-                folder: None,
+                folder: upstream,
                 downloads: download::Rules::new(Reach::public()),
-                lookaside: Some(&lookaside),
+                lookaside: Some(&self.lookaside),
                 keyring: &[],
                 now,
             },
+            containers,
+            container_log: self.work.join("container.log"),
             method: Method::Git,
             progress: Progress::SILENT,
-        };
-        let harbour = Harbour {
-            lookaside: &lookaside,
-            transport: &transport,
-            committer: committer(Some(self.bot.name()), Some(&self.bot.mail()), &signer)?,
-            signer: &signer,
-            now,
-        };
-        Ok(sync(&self.target()?, &world, &harbour).await)
+        }
     }
 }
 

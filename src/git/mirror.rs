@@ -39,6 +39,11 @@ impl Mirrors {
         Ok(Mirrors { folder })
     }
 
+    /// Returns the folder of all that is kept.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Fetches what is wanted besides the branch itself, and returns the store and the branch's tip.
     ///
     /// # Errors
@@ -126,13 +131,13 @@ pub(super) fn mirror_name(address: &RepositoryAddress) -> String {
     format!("{name}-{hash}")
 }
 
-fn short_hash(text: &str) -> String {
+pub(super) fn short_hash(text: &str) -> String {
     use sha2::Digest;
     let digest = sha2::Sha256::digest(text);
     digest[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-async fn lock(path: &Path) -> Result<File> {
+pub(super) async fn lock(path: &Path) -> Result<File> {
     let file = File::options().create(true).append(true).open(path);
     let file = file.map_err(|error| not_writable(path, error))?;
     for _ in 0..LOCK_TRIES {
@@ -166,7 +171,7 @@ fn sweep_locks(folder: &Path) {
     }
 }
 
-fn not_writable(path: &Path, error: std::io::Error) -> crate::outcome::Fault {
+pub(super) fn not_writable(path: &Path, error: std::io::Error) -> crate::outcome::Fault {
     Problem::permanent("cache-not-writable", format!("cannot write {}: {error}", path.display()))
         .hint("name another folder with --cache, or make this one writable")
         .because(error)

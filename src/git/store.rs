@@ -114,6 +114,11 @@ impl Store {
         Objects { repository, trust: self.trust, known: Known::WrittenAgain, _folder: None }
     }
 
+    /// Returns whether its objects were hashed when they came in.
+    pub fn trust(&self) -> Trust {
+        self.trust
+    }
+
     /// Returns the folder that holds the repository's data (`.git`, or the bare repository itself).
     pub fn git_dir(&self) -> PathBuf {
         self.repository.to_thread_local().git_dir().to_path_buf()

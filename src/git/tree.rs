@@ -1,14 +1,13 @@
-//! Trees put together from changes, and trees written out as files.
+//! Trees put together from changes.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use bstr::{BString, ByteSlice};
+use bstr::BString;
 
 use super::diff::Side;
-use super::store::{EntryMode, Kind, Objects, TreeEntry};
+use super::store::{EntryMode, Objects, TreeEntry};
 use crate::names::ObjectId;
-use crate::outcome::{Problem, Result};
+use crate::outcome::Result;
 
 /// What becomes of a path in [`Objects::edited_tree`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,42 +89,4 @@ impl Objects {
         }
         Ok(files)
     }
-
-    /// Writes the tree out as files below `folder`, which must be new or empty.
-    ///
-    /// Submodules become empty folders, as git checks them out.
-    ///
-    /// # Errors
-    /// Fails where something cannot be written.
-    pub fn write_out(&self, tree: &ObjectId, folder: &Path) -> Result<()> {
-        let failed = |error: std::io::Error| {
-            let words = format!("cannot write below {}: {error}", folder.display());
-            Problem::permanent("output-not-writable", words).because(error)
-        };
-        std::fs::create_dir_all(folder).map_err(failed)?;
-        for entry in self.tree(tree)? {
-            let path = folder.join(entry.name.to_path_lossy());
-            match entry.mode {
-                EntryMode::Tree => self.write_out(&entry.id, &path)?,
-                EntryMode::Submodule => std::fs::create_dir_all(&path).map_err(failed)?,
-                EntryMode::Symlink => {
-                    let target = self.read_kind(&entry.id, Kind::Blob)?;
-                    std::os::unix::fs::symlink(target.to_path_lossy(), &path).map_err(failed)?;
-                }
-                EntryMode::File | EntryMode::Executable => {
-                    write_file(&path, &self.blob(&entry.id)?, entry.mode).map_err(failed)?;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-fn write_file(path: &Path, content: &[u8], mode: EntryMode) -> std::io::Result<()> {
-    use std::io::Write;
-    use std::os::unix::fs::OpenOptionsExt;
-    let permissions = if mode == EntryMode::Executable { 0o755 } else { 0o644 };
-    let mut file =
-        std::fs::OpenOptions::new().write(true).create_new(true).mode(permissions).open(path)?;
-    file.write_all(content)
 }

@@ -3,12 +3,14 @@
 //! 1. the archives go to the lookaside cache: check, upload, then asked for at the download address;
 //! 2. one commit is put together on top of the observed tip ([`message`]);
 //! 3. the signer looks for itself, and signs ([`signer`]);
-//! 4. the push, with a lease on the observed tip: who was slower loses and looks again.
+//! 4. whoever gave the work out is asked whether it is still ours ([`permit`]);
+//! 5. the push, with a lease on the observed tip: who was slower loses and looks again.
 //!
 //! Whatever is interrupted before the push leaves nothing but an archive that is there already next time, and
 //! objects in our own mirror that nothing points to.
 
 pub mod message;
+pub mod permit;
 pub mod rehearsal;
 pub mod signer;
 
@@ -28,6 +30,7 @@ use crate::progress::{Progress, Stage};
 use crate::publication::{GENERATOR, Publication};
 
 pub use message::Item;
+pub use permit::{Leave, Permit, Unfenced};
 pub use signer::{Door, Signer, SignerClient, SignerProcess, SigningRequest};
 
 /// What landing needs besides the tree.
@@ -42,6 +45,8 @@ pub struct Harbour<'a> {
     pub committer: (String, String),
     /// The signature's own time.
     pub now: SystemTime,
+    /// Who is asked, right before the push, whether the work is still ours.
+    pub permit: &'a dyn Permit,
 }
 
 /// What landing came to.
@@ -53,6 +58,8 @@ pub enum Landing {
     Unchanged,
     /// The tip moved while we worked: look again, then decide.
     LeaseLost,
+    /// A person held the branch back while we worked: nothing was pushed. The words say who and why.
+    Held(String),
 }
 
 /// A commit that the push put into dist-git.
@@ -82,6 +89,11 @@ pub async fn land(
     let items = message_items(tree, scene)?;
     let commit = commit(tree, dist_git, &items, harbour)?;
     progress.at(Stage::Pushing);
+    match harbour.permit.leave().await? {
+        Leave::Granted => {}
+        Leave::GivenAway => return Err(permit::given_away().into()),
+        Leave::Held(why) => return Ok(Landing::Held(why)),
+    }
     let target = &tree.order().target;
     let pushed = harbour
         .transport

@@ -271,6 +271,13 @@ impl Serialize for ObjectId {
     }
 }
 
+impl<'de> Deserialize<'de> for ObjectId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 /// Returns why `text` cannot be an rpm Version or Release.
 ///
 /// rpm 4.18 takes letters, digits and `. _ + ~ ^`, refuses `..`, and needs at least one character.

@@ -20,7 +20,7 @@ use crate::gate::Policy;
 use crate::git::{About, Commit, Mirrors, Store, Transport, Wanted};
 use crate::ledger::{self, BranchState, Entry, Trusted};
 use crate::names::ObjectId;
-use crate::outcome::Result;
+use crate::outcome::{Problem, Result};
 use crate::progress::{Progress, Stage};
 use crate::trigger::Target;
 use crate::version::NewerBranch;
@@ -35,6 +35,9 @@ pub struct Lookout<'a> {
     pub trusted: Trusted<'a>,
     /// Whether release tags must be signed where the branch does not say.
     pub tag_trust: TagTrust,
+    /// Whether a branch config may name a repository of this machine: whoever may write a config would have the
+    /// service read, and publish, what its user can read.
+    pub local_sources: bool,
     /// The time by which keys are judged.
     pub now: SystemTime,
 }
@@ -53,6 +56,17 @@ pub struct Scene {
     pub dist_git: DistGit,
     /// The source-git side; `None` where the branch is not for us.
     pub source: Option<SourceGit>,
+}
+
+impl Scene {
+    /// Returns the source-git side of a branch that is to be published.
+    ///
+    /// # Errors
+    /// Fails where none is open, because the branch is not for us.
+    pub fn source(&self) -> Result<&SourceGit> {
+        let words = "no source repository is open for a branch to be published";
+        Ok(self.source.as_ref().ok_or_else(|| Problem::permanent("no-source", words))?)
+    }
 }
 
 /// The source-git side of a run.

@@ -61,6 +61,9 @@ pub async fn open_source(
             .fetch_branch(lookout.transport, address, branch, Wanted::BranchAndTags)
             .await;
     };
+    if !lookout.local_sources {
+        return Err(local_forbidden(address).into());
+    }
     let store = Store::open(path, Trust::InPlace)?;
     let objects = store.objects();
     objects.refuse_shallow()?;
@@ -69,6 +72,14 @@ pub async fn open_source(
             .hint("push the branch, or correct source.branch in source-git.yaml")
     })?;
     Ok((store, tip))
+}
+
+fn local_forbidden(address: &RepositoryAddress) -> Refusal {
+    let words =
+        format!("source.repository names {address}, a repository of the service's own machine");
+    Refusal::new("source-local", words).hint(
+        "name it by https or ssh; or have the operator set allow_file_sources for this instance",
+    )
 }
 
 pub(super) fn facts(

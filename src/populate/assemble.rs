@@ -6,17 +6,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::copied::{CopiedFile, copied};
+use super::copied::{CopiedFile, Paths, copied, is_bots_own};
 use super::patches::Patch;
 use super::{DraftArchive, Sources};
+use crate::bot_certs::BotCerts;
 use crate::decide::Order;
-use crate::git::{Change, EntryMode, Kind, Objects};
+use crate::git::{Change, Commit, EntryMode, Kind, Objects};
+use crate::ledger::own_publication;
 use crate::names::{FileName, ObjectId};
 use crate::observe::{DistGit, find_spec};
 use crate::outcome::{Fault, Refusal, Result};
 use crate::sources::SourcesFile;
 use crate::sources::gitignore::GitIgnore;
 use crate::spec::{Origin, ReadAs, SpecFile};
+use crate::trigger::Target;
 
 /// Everything that goes into the tree.
 pub struct Assembly<'a> {
@@ -34,6 +37,8 @@ pub struct Assembly<'a> {
     pub archives: &'a [DraftArchive],
     /// Whether other sources must be at hand.
     pub sources: Sources,
+    /// Whose commits are the bot's own.
+    pub bot_certs: &'a BotCerts,
 }
 
 /// Reads the package's spec at the dist-git tip.
@@ -93,7 +98,9 @@ impl Assembly<'_> {
         written.insert(".gitignore".to_owned(), plain(ignore.to_bytes()));
 
         let mut changes = BTreeMap::new();
-        for path in self.written_before(source)? {
+        let mut before = self.written_before(source)?;
+        before.extend(self.written_by_container(objects, dist_git, &written)?);
+        for path in before {
             if !written.contains_key(&path) {
                 changes.insert(path, Change::Remove);
             }
@@ -155,7 +162,9 @@ impl Assembly<'_> {
         if let Some(config) = published.config.as_ref().filter(|_| source.has(source_commit)) {
             let commit = source.commit(source_commit)?;
             if let Ok(spec) = find_spec(source, &commit, config.spec.path.as_ref())? {
-                match copied(source, &commit.tree, config, &spec.path) {
+                let (packaging, tests) = (&config.packaging, &config.tests);
+                let copy = Paths { packaging, tests, spec: &spec.path };
+                match copied(source, &commit.tree, copy) {
                     Ok(files) => paths.extend(files.into_keys()),
                     // It was copied once, so the rules have changed since: then nothing is removed.
                     Err(Fault::Refused(_)) => {}
@@ -164,6 +173,28 @@ impl Assembly<'_> {
             }
         }
         Ok(paths)
+    }
+
+    /// Returns the paths that publications by a container wrote, and this one does not write.
+    ///
+    /// What a container wrote is said nowhere but in dist-git's history: the path is ours where the last commit that
+    /// changed it is the bot's own.
+    fn written_by_container(
+        &self,
+        objects: &Objects,
+        dist_git: &DistGit,
+        written: &BTreeMap<String, CopiedFile>,
+    ) -> Result<BTreeSet<String>> {
+        let Some(published) = &self.order.published else { return Ok(BTreeSet::new()) };
+        let now = self.order.config.population.container.is_some();
+        if !now && !published.publication.population.contains("@sha256:") {
+            return Ok(BTreeSet::new());
+        }
+        let there = objects.files(&dist_git.tip.tree)?;
+        let there = there.into_keys().filter_map(|path| String::from_utf8(path.into()).ok());
+        let candidates = there.filter(|path| !written.contains_key(path) && !is_bots_own(path));
+        let author = LastAuthor { objects, target: &self.order.target, bot_certs: self.bot_certs };
+        author.own(&published.commit, candidates.collect())
     }
 
     /// Sees that each source the spec names is in the tree or in `sources`.
@@ -201,6 +232,54 @@ impl Assembly<'_> {
                 )
                 .into()),
         }
+    }
+}
+
+/// Tells by history who wrote a path last.
+struct LastAuthor<'a> {
+    objects: &'a Objects,
+    target: &'a Target,
+    bot_certs: &'a BotCerts,
+}
+
+impl LastAuthor<'_> {
+    /// Returns those of the paths whose last change below `from` is in a commit of the bot's own.
+    fn own(&self, from: &ObjectId, mut paths: BTreeSet<String>) -> Result<BTreeSet<String>> {
+        let mut own = BTreeSet::new();
+        let mut commit = self.objects.commit(from)?;
+        while !paths.is_empty() {
+            let parent = commit.parents.first().map(|id| self.objects.commit(id)).transpose()?;
+            let changed = self.changed(&commit, parent.as_ref(), &paths)?;
+            if !changed.is_empty() {
+                let is_own =
+                    own_publication(&commit, &self.target.name(), self.bot_certs).is_some();
+                paths.retain(|path| !changed.contains(path));
+                own.extend(changed.into_iter().filter(|_| is_own));
+            }
+            let Some(parent) = parent else { break };
+            commit = parent;
+        }
+        Ok(own)
+    }
+
+    fn changed(
+        &self,
+        commit: &Commit,
+        parent: Option<&Commit>,
+        paths: &BTreeSet<String>,
+    ) -> Result<BTreeSet<String>> {
+        let mut changed = BTreeSet::new();
+        if parent.is_some_and(|parent| parent.tree == commit.tree) {
+            return Ok(changed);
+        }
+        for path in paths {
+            let now = self.objects.entry_at(&commit.tree, path)?;
+            let before = parent.map(|parent| self.objects.entry_at(&parent.tree, path));
+            if now != before.transpose()?.flatten() {
+                changed.insert(path.clone());
+            }
+        }
+        Ok(changed)
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use bstr::ByteSlice;
 
-use crate::config::{BranchConfig, FILE_NAME};
+use crate::config::FILE_NAME;
 use crate::git::{EntryMode, Objects, TreeEntry};
 use crate::names::{ObjectId, TreePath};
 use crate::outcome::{Refusal, Result, printable};
@@ -26,23 +26,31 @@ pub struct CopiedFile {
     pub content: Vec<u8>,
 }
 
+/// Which paths of source-git are copied.
+#[derive(Debug, Clone, Copy)]
+pub struct Paths<'a> {
+    /// Those that come to the root of dist-git.
+    pub packaging: &'a [TreePath],
+    /// Those that come to `tests/`.
+    pub tests: &'a [TreePath],
+    /// The spec's own, which is left out.
+    pub spec: &'a TreePath,
+}
+
 /// Returns what is copied out of the tree `root`, by the path that it gets in dist-git.
-///
-/// `spec` is the spec's own path in source-git, which is left out.
 ///
 /// # Errors
 /// Refuses paths that dist-git cannot carry, links that climb out, submodules, clashes and masses of files.
 pub fn copied(
     objects: &Objects,
     root: &ObjectId,
-    config: &BranchConfig,
-    spec: &TreePath,
+    paths: Paths<'_>,
 ) -> Result<BTreeMap<String, CopiedFile>> {
-    let mut copy = Copy { objects, spec, files: BTreeMap::new(), bytes: 0 };
-    for path in &config.packaging {
+    let mut copy = Copy { objects, spec: paths.spec, files: BTreeMap::new(), bytes: 0 };
+    for path in paths.packaging {
         copy.path(root, path, "")?;
     }
-    for path in &config.tests {
+    for path in paths.tests {
         copy.path(root, path, "tests/")?;
     }
     Ok(copy.files)
@@ -111,7 +119,7 @@ impl Copy<'_> {
 }
 
 /// Tells whether dist-git's file at `path` is the bot's own to write, or read as policy.
-fn is_bots_own(path: &str) -> bool {
+pub(super) fn is_bots_own(path: &str) -> bool {
     [FILE_NAME, "sources", ".gitignore", "dead.package"].contains(&path)
         || path.starts_with("keys/")
 }

@@ -3,9 +3,11 @@
 //! A function of the order, the objects it names and this program's version: no clock, no network, no key. The
 //! same order gives the same tree, here, on another machine and in the published images.
 //!
+//! 0. what comes from outside is brought before ([`supply`]): the released tarball ([`upstream`]), and what a
+//!    container made ([`contained`]);
 //! 1. packaging files and tests are copied ([`copied`]);
-//! 2. the archive is made, or taken where upstream released it ([`upstream`] brought it before), and the patches
-//!    above it ([`content`]), and both are proved to be the signed tree;
+//! 2. the archive and the patches above it are made ([`mechanism`]), or taken from upstream or a container, and
+//!    proved to be the signed tree ([`content`]);
 //! 3. commits become changelog items ([`log`], [`changelog`]);
 //! 4. the spec is edited, byte for byte ([`crate::spec`]);
 //! 5. `sources` and `.gitignore` follow ([`crate::sources`]);
@@ -15,19 +17,24 @@ pub mod apply;
 pub mod archive;
 pub mod assemble;
 pub mod changelog;
+pub mod contained;
 pub mod content;
 pub mod copied;
 pub mod identity;
 pub mod log;
+pub mod mechanism;
 pub mod patches;
+pub mod supply;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod upstream;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
+use crate::bot_certs::BotCerts;
 use crate::config::{AutoMacros, PrereleaseStyle};
 use crate::decide::{Order, VerifiedTip};
 use crate::digest::Sha512;
@@ -36,9 +43,12 @@ use crate::names::{FileName, ObjectId};
 use crate::observe::{DistGit, Scene};
 use crate::outcome::{Problem, Refusal, Result};
 use crate::progress::Progress;
-use crate::spec::{Context, Edits, Entry, ReleaseEdit, Snapshot, SpecFile, merge_entries};
+use crate::spec::{Context, Edited, Edits, Entry, ReleaseEdit, Snapshot, SpecFile, merge_entries};
 use crate::version::ReleaseForm;
 
+use contained::Given;
+use contained::output::SpecState;
+use copied::CopiedFile;
 use identity::{AtTag, Method};
 use patches::PatchCache;
 use upstream::obtain::ReleaseTarball;
@@ -169,8 +179,14 @@ pub struct Provisions<'a> {
     pub method: Method,
     /// Who watches.
     pub progress: Progress<'a>,
+    /// What a container gave, where the branch names one.
+    pub given: Option<Given>,
+    /// Whose commits in dist-git are the bot's own.
+    pub bot_certs: &'a BotCerts,
     /// Patches of earlier runs for this branch; a patch is a function of its commit, so they are made once.
     pub patch_cache: Option<PatchCache>,
+    /// What a person might want to know of how all this was brought.
+    pub notes: Vec<String>,
 }
 
 /// Populates a verified tip.
@@ -182,10 +198,7 @@ pub fn populate(
     scene: &Scene,
     provisions: &Provisions<'_>,
 ) -> Result<PopulatedTree> {
-    let source = scene.source.as_ref().ok_or_else(|| {
-        Problem::permanent("no-source", "no source repository is open for a branch to be published")
-    })?;
-    let draft = draft(tip.order(), &source.store, &scene.dist_git, provisions)?;
+    let draft = draft(tip.order(), &scene.source()?.store, &scene.dist_git, provisions)?;
     Ok(PopulatedTree { tip, draft })
 }
 
@@ -201,13 +214,11 @@ pub fn draft(
 ) -> Result<Draft> {
     let objects = source.objects();
     let dist_git_objects = provisions.dist_git;
-    let context = Context { dist: order.dist.clone(), ..Context::default() };
-    let source_spec = SpecFile::parse(order.spec.bytes.clone(), &context);
+    let given = provisions.given.as_ref();
     let tip_spec = assemble::spec_at_tip(dist_git_objects, dist_git, order)?;
-    let tip_spec = tip_spec.map(|bytes| SpecFile::parse(bytes, &context));
-    let mut files =
-        copied::copied(&objects, &order.source_commit.tree, &order.config, &order.spec.path)?;
-    let by_hand = content::patches_by_hand(&source_spec, &files, dist_git_objects, dist_git)?;
+    let tip_spec = tip_spec.map(|bytes| SpecFile::parse(bytes, &context(order)));
+    let groundwork = Groundwork::lay(order, source, dist_git, dist_git_objects, given)?;
+    let Groundwork { spec: source_spec, mut files, by_hand, changes } = groundwork;
     let ingredients = content::Ingredients {
         order,
         source,
@@ -217,26 +228,26 @@ pub fn draft(
         provisions,
     };
     let content = content::make(ingredients)?;
-    let log = log::since_published(&objects, order)?;
-    let occasion = changelog::Occasion {
-        tag: &order.release.tag.name,
-        version: &order.plan.evr.version,
-        version_is_new: order.version_is_new(),
+    let edited = match given.map(|given| given.spec) {
+        Some(SpecState::Final) => Edited { bytes: source_spec.bytes().to_vec(), notes: Vec::new() },
+        Some(SpecState::Edit) | None => {
+            let edits = edits(order, &content, &changes.items, &source_spec, tip_spec.as_ref())?;
+            source_spec.edit(&edits)?
+        }
     };
-    let changes = changelog::items(&log, &order.config.changelog, occasion);
-    let edits = edits(order, &content, &changes.items, &source_spec, tip_spec.as_ref())?;
-    let edited = source_spec.edit(&edits)?;
-    let mut notes = content.notes;
+    let mut notes = provisions.notes.clone();
+    notes.extend(content.notes);
     notes.extend(edited.notes);
     files.extend(by_hand.into_iter().map(|patch| (patch.file.to_string(), patch.content)));
     let assembly = assemble::Assembly {
         order,
         files,
         patches: &content.patches,
-        spec: SpecFile::parse(edited.bytes, &context),
+        spec: SpecFile::parse(edited.bytes, &context(order)),
         old_spec: tip_spec.as_ref(),
         archives: &content.archives,
         sources: provisions.sources,
+        bot_certs: provisions.bot_certs,
     };
     let tree = assembly.write(&objects, dist_git_objects, dist_git, &mut notes)?;
     Ok(Draft {
@@ -248,6 +259,54 @@ pub fn draft(
         prepared: content.prepared,
         notes,
     })
+}
+
+/// What is read before anything is made.
+pub(crate) struct Groundwork {
+    /// The spec before it is edited.
+    pub(crate) spec: SpecFile,
+    /// Files that go beside it.
+    pub(crate) files: BTreeMap<String, CopiedFile>,
+    /// Patches that people list by hand.
+    pub(crate) by_hand: Vec<content::PatchByHand>,
+    /// What the changelog says.
+    pub(crate) changes: changelog::Changes,
+}
+
+impl Groundwork {
+    /// Reads it from the source, or (where a container gave files) from these.
+    pub(crate) fn lay(
+        order: &Order,
+        source: &Store,
+        dist_git: &DistGit,
+        dist_git_objects: &Objects,
+        given: Option<&Given>,
+    ) -> Result<Groundwork> {
+        let objects = source.objects();
+        let spec = SpecFile::parse(order.spec.bytes.clone(), &context(order));
+        let files = match given {
+            Some(given) => given.files.clone(),
+            None => {
+                let config = &order.config;
+                let (packaging, tests, spec) = (&config.packaging, &config.tests, &order.spec.path);
+                let paths = copied::Paths { packaging, tests, spec };
+                copied::copied(&objects, &order.source_commit.tree, paths)?
+            }
+        };
+        let by_hand = content::patches_by_hand(&spec, &files, dist_git_objects, dist_git)?;
+        let log = log::since_published(&objects, order)?;
+        let occasion = changelog::Occasion {
+            tag: &order.release.tag.name,
+            version: &order.plan.evr.version,
+            version_is_new: order.version_is_new(),
+        };
+        let changes = changelog::items(&log, &order.config.changelog, occasion);
+        Ok(Groundwork { spec, files, by_hand, changes })
+    }
+}
+
+fn context(order: &Order) -> Context {
+    Context { dist: order.dist.clone(), ..Context::default() }
 }
 
 fn edits(
@@ -272,10 +331,10 @@ fn edits(
         version: Some(order.plan.evr.version.clone()),
         prerelease: dropped_prerelease(order),
         snapshot: Some(Snapshot { commit: content.archived_commit, date }),
-        release: if keeps { None } else { Some(release_edit(order)?) },
+        release: if keeps { None } else { release_edit(order)? },
         epoch: Some(order.plan.evr.epoch),
-        source0: Some(content.source0.clone()),
-        prefix_dir: Some(content.top.clone()),
+        source0: content.source0.clone(),
+        prefix_dir: content.top.clone(),
         patches: content.patches.iter().map(|patch| patch.file_name.clone()).collect(),
         changelog: if keeps { None } else { Some(entry) },
         older_entries: if keeps {
@@ -296,17 +355,18 @@ fn dropped_prerelease(order: &Order) -> Option<String> {
     }
 }
 
-fn release_edit(order: &Order) -> Result<ReleaseEdit, Refusal> {
+fn release_edit(order: &Order) -> Result<Option<ReleaseEdit>, Refusal> {
     let (number, minor) = match order.plan.form {
         ReleaseForm::Plain { number } => (number, None),
         ReleaseForm::MinorAfterDist { number, minor } => (number, Some(minor)),
+        ReleaseForm::AsWritten => return Ok(None),
     };
     let too_large =
         || Refusal::new("release-too-large", "the number after the dist tag is too large");
-    Ok(ReleaseEdit {
+    Ok(Some(ReleaseEdit {
         number: number.to_string().parse().map_err(|_| too_large())?,
         minor: minor.map(|minor| u32::try_from(minor).map_err(|_| too_large())).transpose()?,
-    })
+    }))
 }
 
 impl Draft {

@@ -12,8 +12,10 @@ use crate::names::Evr;
 use crate::observe::{self, Asked, DistGit, Lookout};
 use crate::openpgp::Certificates;
 use crate::outcome::{Code, Fault, Problem, Refusal, Result, printable};
+use crate::populate::contained::{Containers, Room};
 use crate::populate::identity::Method;
-use crate::populate::upstream::obtain::{Releases, obtain};
+use crate::populate::supply::{Means, supply};
+use crate::populate::upstream::obtain::Releases;
 use crate::populate::{Draft, Provisions, Sources, draft};
 use crate::progress::Progress;
 use crate::report::Reason;
@@ -35,6 +37,8 @@ pub struct Place<'a> {
     pub releases: &'a Releases<'a>,
     /// The lookaside cache, which keeps the released tarballs of old publications.
     pub lookaside: Option<&'a Lookaside>,
+    /// What runs containers, where a branch names one.
+    pub containers: &'a Containers,
     /// A folder for archives on their way.
     pub work: &'a Path,
 }
@@ -88,11 +92,12 @@ pub async fn again(past: &Past, place: &Place<'_>) -> Result<Replayed> {
 async fn compared(past: &Past, place: &Place<'_>) -> Tried<Verdict> {
     let objects = place.dist_git.store.objects();
     let before = parent(past, &objects)?;
-    let config = config_then(&objects, &before)?;
+    let config = config_then(&objects, &before, past)?;
     let source = source_store(&config, place).await?;
     let mut order = order_then(past, place, &before, config, &source)?;
     let evr_now = take_evr(&mut order, past);
-    let made = made(past, place, before, &order, &source).await?;
+    let made = made(past, place, before, order, &source).await?;
+    let evr_now = evr_now.or(made.evr_now);
     let changes = made.objects.changes(&past.commit.tree, &made.draft.tree, &|_| false)?;
     Ok(match (&evr_now, changes.is_empty()) {
         (None, true) => Verdict::Same,
@@ -113,7 +118,7 @@ fn parent(past: &Past, objects: &Objects) -> Tried<Commit> {
 }
 
 /// Reads the config as it stood when the publication was made.
-fn config_then(objects: &Objects, before: &Commit) -> Tried<BranchConfig> {
+fn config_then(objects: &Objects, before: &Commit, past: &Past) -> Tried<BranchConfig> {
     let config = match ledger::enter(objects, before) {
         Ok(Entry::OptedIn(config)) => *config,
         Ok(Entry::Retired | Entry::NotOptedIn) => {
@@ -124,8 +129,16 @@ fn config_then(objects: &Objects, before: &Commit) -> Tried<BranchConfig> {
     };
     match config.unsupported() {
         Some(refusal) => Err(Barred::Impossible(reason(&refusal))),
-        None => Ok(config),
+        None => Ok(with_digest(config, past)),
     }
+}
+
+/// Names the image by the digest that it was run with, whatever its tag stands for today.
+fn with_digest(mut config: BranchConfig, past: &Past) -> BranchConfig {
+    if config.population.container.is_some() && past.publication.population.contains("@sha256:") {
+        config.population.container = Some(past.publication.population.clone());
+    }
+    config
 }
 
 async fn source_store(config: &BranchConfig, place: &Place<'_>) -> Tried<Store> {
@@ -166,11 +179,13 @@ fn order_then(
     let package = &place.target.package;
     let asked = Asked { package, config: &config, trust: TagTrust::Any, policy: None };
     let release = observe::release(&asked, &objects, &tip, tags)??;
-    let spec = observe::find_spec(&objects, &tip, config.spec.path.as_ref())??;
+    let spec = observe::find_spec(&objects, &tip, config.spec.path.as_ref())?;
+    let branch = branch_then(place, before, config)?;
+    let spec = decide::spec_to_plan_with(spec, place.target, &branch)?;
     let ordered = Ordered {
         target: place.target.clone(),
         dist_git_tip: before.id,
-        branch: branch_then(place, before, config)?,
+        branch,
         tip,
         spec,
         release,
@@ -229,16 +244,18 @@ fn form_of(evr: &Evr) -> Option<ReleaseForm> {
 struct Made {
     draft: Draft,
     objects: Objects,
+    /// What a container brought the EVR to, where that is another.
+    evr_now: Option<String>,
 }
 
 async fn made(
     past: &Past,
     place: &Place<'_>,
     before: Commit,
-    order: &Order,
+    order: Order,
     source: &Store,
 ) -> Tried<Made> {
-    let kept = kept_tarballs(past, place, order).await?;
+    let kept = kept_tarballs(past, place, &order).await?;
     let releases = Releases {
         folder: kept.as_deref().or(place.releases.folder),
         downloads: place.releases.downloads.clone(),
@@ -249,20 +266,33 @@ async fn made(
     // The same repository, as it stood then: its objects are all there.
     let store = Store::open(&place.dist_git.store.git_dir(), Trust::Fetched)?;
     let then = DistGit { store, tip: before };
-    let release = obtain(order, &then, &releases, place.work).await?;
+    let log = place.work.join("container.log");
+    let room = Room {
+        containers: place.containers,
+        mirrors: place.lookout.mirrors,
+        work: place.work,
+        log: &log,
+        progress: Progress::SILENT,
+    };
+    let means = Means { source, dist_git: &then, releases: &releases, room };
+    let (mut order, supplies) = supply(order, &means).await?;
+    let evr_now = take_evr(&mut order, past);
     let objects = then.store.scratch();
     let provisions = Provisions {
         work: place.work,
         dist_git: &objects,
-        release,
+        release: supplies.release,
         sources: Sources::Optional,
         method: Method::Git,
         progress: Progress::SILENT,
+        given: supplies.given,
+        bot_certs: place.lookout.trusted.bot_certs,
+        notes: supplies.notes,
         // Patches that an earlier build kept would be compared with themselves.
         patch_cache: None,
     };
-    let draft = draft(order, source, &then, &provisions)?;
-    Ok(Made { draft, objects })
+    let draft = draft(&order, source, &then, &provisions)?;
+    Ok(Made { draft, objects, evr_now })
 }
 
 /// Brings the released tarball that was published then, from the lookaside, into a folder of its own; `None` where it

@@ -1,5 +1,6 @@
 //! Report: the outcome in words and in JSON. Pure: what to say, not where.
 
+pub mod forge;
 mod words;
 
 use std::collections::BTreeMap;
@@ -8,6 +9,7 @@ use serde::Serialize;
 
 pub use words::{describe, refusal_words};
 
+use crate::config;
 use crate::names::{BranchName, Evr, ObjectId, PackageName, Release, TagName, Version};
 use crate::outcome::{Code, Fault, FaultOf, Lasting};
 use crate::trigger::Target;
@@ -93,9 +95,28 @@ pub struct Report {
     pub warnings: Vec<String>,
     /// How long the steps took, in milliseconds.
     pub timings: BTreeMap<&'static str, f64>,
+    /// Whom the branch's own config wants to be told, and where; `None` where it was not read.
+    #[serde(skip)]
+    pub audience: Option<Audience>,
     /// The exit code that goes with it.
     #[serde(skip)]
     pub exit: Exit,
+}
+
+/// What a branch config says of telling people.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Audience {
+    /// The tracked branch: where the people are.
+    pub source: config::Source,
+    /// Who is told, and how.
+    pub notify: config::Notify,
+}
+
+impl Audience {
+    /// Reads it from a branch config.
+    pub fn of(config: &config::BranchConfig) -> Audience {
+        Audience { source: config.source.clone(), notify: config.notify.clone() }
+    }
 }
 
 /// The exit codes of design section 9.
@@ -109,6 +130,8 @@ pub enum Exit {
     Usage = 2,
     /// Refused: a person must act.
     Refused = 3,
+    /// What runs inside a container refuses, as the container contract has it.
+    ContainerRefuses = 64,
     /// Temporary, or held: try again.
     TryAgain = 75,
 }
@@ -133,6 +156,7 @@ impl Report {
             identity: None,
             warnings: Vec::new(),
             timings: BTreeMap::new(),
+            audience: None,
             exit: Exit::Done,
         }
     }
@@ -142,6 +166,14 @@ impl Report {
         self.version = Some(evr.version.clone());
         self.release = Some(evr.release.clone());
         self.evr = Some(evr.to_string());
+    }
+
+    /// Turns the report into that of a branch that a person holds back.
+    pub fn hold(&mut self, why: String) {
+        self.outcome = Outcome::Held;
+        self.exit = Exit::TryAgain;
+        let hint = "`lockkeeper resume` lets it go on".to_owned();
+        self.reason = Some(Reason { code: Code("paused"), message: why, hint });
     }
 
     /// Turns the report into that of a fault.

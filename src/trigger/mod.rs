@@ -2,6 +2,10 @@
 //!
 //! A person's command, a delivery and a timer all end in the same [`Target`]. Nothing in a payload decides
 //! what is published: the branch is looked at afresh.
+//!
+//! - [`hooks`] proves and reads the deliveries of forges.
+
+pub mod hooks;
 
 use std::path::Path;
 

@@ -13,7 +13,9 @@ pub mod release;
 pub mod tags;
 
 pub use choose::{Candidate, Chosen, NamedTag, TagSignature, check_not_moved, choose};
-pub use release::{Floor, NewerBranch, Plan, ReleaseForm, ReleaseQuestion, floor, next};
+pub use release::{
+    Floor, NewerBranch, Plan, ReleaseForm, ReleaseQuestion, as_written, floor, next,
+};
 pub use tags::{PassedOver, ReadTag, TagRules};
 
 #[cfg(test)]

@@ -79,6 +79,8 @@ pub enum ReleaseForm {
         /// The number after the dist tag.
         minor: u64,
     },
+    /// The spec's own, which nobody edits.
+    AsWritten,
 }
 
 impl ReleaseForm {
@@ -92,6 +94,7 @@ impl ReleaseForm {
         match self {
             ReleaseForm::Plain { number } => format!("{number}{dist}"),
             ReleaseForm::MinorAfterDist { number, minor } => format!("{number}{dist}.{minor}"),
+            ReleaseForm::AsWritten => "as it is written".to_owned(),
         }
     }
 }
@@ -121,6 +124,22 @@ pub fn next(question: &ReleaseQuestion<'_>) -> Result<Plan, Refusal> {
         form.in_spec()
     ));
     checked(question, epoch, plain, warning.into_iter().collect())
+}
+
+/// Returns the plan for an EVR that is not ours to choose: a finished spec's own, without the dist tag and with it.
+///
+/// # Errors
+/// `epoch-lowered`, `version-went-back` or `release-not-higher`.
+pub fn as_written(
+    question: &ReleaseQuestion<'_>,
+    evr: Evr,
+    with_dist: &Evr,
+) -> Result<Plan, Refusal> {
+    let question =
+        ReleaseQuestion { version: &evr.version, spec_epoch: evr.epoch, epoch: None, ..*question };
+    standing(&question, epoch(&question)?)?;
+    must_exceed(&question, &evr, with_dist)?;
+    Ok(Plan { evr, form: ReleaseForm::AsWritten, warnings: Vec::new() })
 }
 
 /// How the chosen version stands to the floor.
@@ -267,14 +286,19 @@ fn checked(
 ) -> Result<Plan, Refusal> {
     let evr = evr(question, epoch, form.around(""))?;
     let with_dist = evr_with_dist(question, epoch, form)?;
+    must_exceed(question, &evr, &with_dist)?;
+    Ok(Plan { evr, form, warnings })
+}
+
+fn must_exceed(question: &ReleaseQuestion<'_>, evr: &Evr, with_dist: &Evr) -> Result<(), Refusal> {
     let published = question.floor.map(|floor| &floor.evr);
     let tip = question.floor.and_then(|floor| floor.tip_with_dist.as_ref());
-    for (new, old) in [(&evr, published), (&with_dist, tip)] {
+    for (new, old) in [(evr, published), (with_dist, tip)] {
         if let Some(old) = old.filter(|old| new.rpm_cmp(old) != Ordering::Greater) {
             return Err(not_higher(new, old));
         }
     }
-    Ok(Plan { evr, form, warnings })
+    Ok(())
 }
 
 fn evr(question: &ReleaseQuestion<'_>, epoch: u32, release: String) -> Result<Evr, Refusal> {

@@ -13,7 +13,7 @@ use crate::outcome::{Fault, Lasting};
 use crate::populate::testing::World;
 use crate::populate::upstream::download;
 use crate::populate::upstream::network::Reach;
-use crate::populate::upstream::obtain::Releases;
+use crate::populate::upstream::obtain::{Releases, obtain};
 
 #[derive(Parser)]
 struct Line {
@@ -171,7 +171,7 @@ impl Upstream {
     /// Works the order out, as the command does, and brings the tarball by `releases`.
     async fn obtain(&self, releases: impl FnOnce(&mut Releases<'_>)) -> Result<()> {
         let arguments = self.arguments(&[]);
-        let surroundings = Surroundings::new(&arguments.trust, Vec::new())?;
+        let surroundings = Surroundings::new(&arguments.draft.trust, Vec::new())?;
         let target = target(&arguments)?;
         let config = BranchConfig::parse(&read(&arguments.config)?).expect("the config is right");
         let store = Store::open(&arguments.source, Trust::InPlace)?;
@@ -180,7 +180,7 @@ impl Upstream {
         let branch = branch_state(&target, &dist_git, config, &surroundings)?;
         let order =
             decide::order(ordered(&target, &store, tip, branch, &dist_git)?, &Rules::default())?;
-        let mut from = surroundings.releases(&arguments.content, None)?;
+        let mut from = surroundings.releases(&arguments.draft.content, None)?;
         releases(&mut from);
         let work = surroundings.work();
         let release = obtain(&order, &dist_git, &from, work).await?;
@@ -192,7 +192,10 @@ impl Upstream {
             sources: Sources::Required,
             method: Method::Git,
             progress: Progress::SILENT,
+            given: None,
+            bot_certs: surroundings.lookout().trusted.bot_certs,
             patch_cache: None,
+            notes: Vec::new(),
         };
         draft(&order, &store, &dist_git, &provisions).map(drop)
     }

@@ -1,16 +1,20 @@
 //! The archive and the patches above it, and the proof that together they are the signed tree.
 //!
-//! | mechanism | archive | patches | file |
-//! |---|---|---|---|
-//! | `archive` | of the tip | none | `whole_tip` |
-//! | `tag-archive` | of the release tag | one per commit after it | `tag_archive` |
-//! | `upstream-tarball` | the released tarball | one per commit after the tag | `released` |
+//! They are made by a mechanism ([`super::mechanism`]), here or in a container, and proved here:
+//!
+//! | made by | archive | file |
+//! |---|---|---|
+//! | `archive` | of the tip | `whole_tip` |
+//! | `tag-archive` | of the release tag | `tag_archive` |
+//! | `upstream-tarball` | the released tarball | `released` |
+//! | a container | what it left | `given` |
 //!
 //! The proof reads the finished archive back. Where there are patches it goes on: what was read back is the tree
 //! that the patches' text is applied to, by code that shares nothing with the code that made them; the tree that
 //! comes out must be the tip's, declared packaging aside. See [`super::identity`] for what may be subtracted.
 
 mod by_hand;
+mod given;
 mod own_archive;
 mod released;
 mod tag_archive;
@@ -25,28 +29,25 @@ pub use by_hand::{PatchByHand, patches_by_hand};
 
 use super::identity::Method;
 use super::identity::series::{SeriesProof, appliers, prove_series};
-use super::patches::{self, Patch, PatchRules, Series};
+use super::mechanism::{Made, Recipe};
+use super::patches::{Patch, PatchRules, Series};
 use super::{DraftArchive, Proof, Provisions};
 use crate::config::{Mechanism, TreeIdentity};
 use crate::decide::Order;
 use crate::git::{Objects, Side, Store};
 use crate::names::{FileName, ObjectId};
 use crate::observe::DistGit;
-use crate::outcome::{Fault, Result};
-use crate::progress::Stage;
+use crate::outcome::{Fault, Problem, Refusal, Result};
 use crate::spec::SpecFile;
-
-/// Threads for archives and patches: one for each processor.
-const ALL_PROCESSORS: usize = 0;
 
 /// What population puts into the lookaside cache and beside the spec.
 pub struct Content {
     /// The archives.
     pub archives: Vec<DraftArchive>,
-    /// What Source0 must come to.
-    pub source0: FileName,
-    /// The folder that it unpacks to.
-    pub top: FileName,
+    /// What Source0 must come to; `None` where the spec knows.
+    pub source0: Option<FileName>,
+    /// The folder that it unpacks to; `None` where the spec knows.
+    pub top: Option<FileName>,
     /// The commit whose content the archive holds.
     pub archived_commit: ObjectId,
     /// The patches, in order.
@@ -94,11 +95,36 @@ pub struct Ingredients<'a> {
 /// # Errors
 /// As [`super::draft`].
 pub fn make(of: Ingredients<'_>) -> Result<Content> {
-    match of.order.config.population.mechanism {
-        Mechanism::Archive => whole_tip::make(of),
-        Mechanism::TagArchive => tag_archive::make(of),
-        Mechanism::UpstreamTarball => released::make(of),
+    if let Some(given) = &of.provisions.given {
+        return given::prove(of, given);
     }
+    if of.order.config.population.container.is_some() {
+        let words = "the container was not run before population";
+        return Err(Problem::permanent("container-not-run", words).into());
+    }
+    let Made { archive, series } = of.recipe()?.make(of.provisions.work)?;
+    match (of.order.config.population.mechanism, archive) {
+        (Mechanism::Archive, Some(archive)) => whole_tip::prove(of, archive),
+        (Mechanism::TagArchive, Some(archive)) => tag_archive::prove(of, archive, series),
+        (_, _) => released::prove(of, series),
+    }
+}
+
+/// Returns what patches leave out.
+pub fn patch_rules(order: &Order) -> PatchRules {
+    PatchRules { packaging: order.config.packaging.clone(), spec: Some(order.spec.path.clone()) }
+}
+
+/// Returns the name of an archive of ours, and that of the folder in it.
+///
+/// # Errors
+/// Refuses a spec without a name, and names that no file can have.
+pub fn archive_names(spec: &SpecFile, order: &Order) -> Result<(FileName, FileName), Refusal> {
+    let parse = |text: String| {
+        text.parse::<FileName>().map_err(|error| Refusal::new("archive-name", error.to_string()))
+    };
+    let top = format!("{}-{}", spec.name()?, order.plan.evr.version);
+    Ok((parse(format!("{top}.tar.gz"))?, parse(top)?))
 }
 
 /// An archive read back, and the tree of the tag that it stands for.
@@ -119,19 +145,28 @@ struct Proved {
 
 impl<'a> Ingredients<'a> {
     fn rules(&self) -> PatchRules {
-        let packaging = self.order.config.packaging.clone();
-        PatchRules { packaging, spec: Some(self.order.spec.path.clone()) }
+        patch_rules(self.order)
     }
 
-    /// Writes the patches of the commits after the tag.
-    fn series(&self) -> Result<Series> {
-        let objects = self.source.objects();
-        let order = self.order;
-        let steps = objects.steps_since(&order.source_commit.id, &order.release.tag.commit)?;
-        self.provisions.progress.at(Stage::Patches);
-        let taken: Vec<FileName> = self.by_hand.iter().map(|patch| patch.file.clone()).collect();
-        let cache = self.provisions.patch_cache.as_ref();
-        patches::series(self.source, &steps, &self.rules(), &taken, ALL_PROCESSORS, cache)
+    /// Returns what a mechanism makes content from.
+    fn recipe(&self) -> Result<Recipe<'a>> {
+        let (file, top) = self.archive_names()?;
+        Ok(Recipe {
+            mechanism: self.order.config.population.mechanism,
+            source: self.source,
+            tip: self.order.source_commit.id,
+            tag_commit: self.order.release.tag.commit,
+            file,
+            top,
+            rules: self.rules(),
+            taken: self.by_hand.iter().map(|patch| patch.file.clone()).collect(),
+            patch_cache: self.provisions.patch_cache.as_ref(),
+            progress: self.provisions.progress,
+        })
+    }
+
+    fn archive_names(&self) -> Result<(FileName, FileName), Refusal> {
+        archive_names(self.spec, self.order)
     }
 
     /// Proves that the archive and the series are the tip, and that the spec's applier can carry the series.

@@ -1,19 +1,18 @@
-//! An archive of ours: written, and read back.
+//! An archive of ours, read back: the proof that it holds the commit's content.
 
 use std::fs::File;
-use std::io::BufWriter;
 use std::path::Path;
 
 use bstr::BString;
 
-use super::{ALL_PROCESSORS, Ingredients};
+use super::Ingredients;
 use crate::digest::Sha512;
-use crate::git::{Commit, Objects};
+use crate::git::Objects;
 use crate::names::FileName;
-use crate::outcome::{Problem, Refusal, Result, printable};
+use crate::outcome::{Problem, Result, printable};
+use crate::populate::mechanism::Archive;
 use crate::populate::upstream::tarball;
 use crate::populate::{DraftArchive, Proof, archive};
-use crate::progress::Stage;
 
 /// An archive that was just made, and what proves it.
 pub(super) struct OwnArchive {
@@ -26,38 +25,20 @@ pub(super) struct OwnArchive {
 }
 
 impl OwnArchive {
-    /// Writes `NAME-VERSION.tar.gz` of a commit's content, and proves it.
-    pub(super) fn of(commit: &Commit, made_of: Ingredients<'_>) -> Result<OwnArchive> {
-        let (top, name) = names(made_of)?;
-        let path = made_of.provisions.work.join(name.as_str());
-        let failed = |error: std::io::Error| {
-            let words = format!("cannot write {}: {error}", path.display());
-            Problem::permanent("work-not-writable", words).because(error)
-        };
-        let mut file = BufWriter::new(File::create(&path).map_err(failed)?);
-        let source = made_of.source;
-        let watcher = made_of.provisions.progress;
-        let mut progress = |bytes| watcher.at(Stage::Archiving { bytes });
-        progress(0);
-        let written = archive::write(
-            source,
-            commit,
-            top.as_str(),
-            &mut file,
-            ALL_PROCESSORS,
-            Some(&mut progress),
-        )?;
-        file.into_inner().map_err(|error| failed(error.into_error()))?;
+    /// Proves an archive of ours.
+    pub(super) fn proved(made: Archive, of: Ingredients<'_>) -> Result<OwnArchive> {
+        let Archive { path, commit, written } = made;
+        let (file, top) = of.archive_names()?;
         let sha512: Sha512 =
             written.sha512.parse().expect("the archive writer gives 128 hex digits");
-        let identity = archive::prove(open(&path)?, source, commit, &written, top.as_str())?;
+        let identity = archive::prove(open(&path)?, of.source, &commit, &written, top.as_str())?;
         let shown = |paths: Vec<BString>| paths.iter().map(|path| printable(path, 300)).collect();
         let proof = Proof {
             hidden: shown(identity.hidden),
             converted: shown(identity.converted),
             ..Proof::default()
         };
-        let line = DraftArchive { name, sha512, size: Some(written.size), path: Some(path) };
+        let line = DraftArchive { name: file, sha512, size: Some(written.size), path: Some(path) };
         Ok(OwnArchive { line, top, proof })
     }
 
@@ -70,15 +51,6 @@ impl OwnArchive {
     pub(super) fn import(&self, objects: &Objects) -> Result<tarball::Imported> {
         tarball::import_file(self.path(), objects, &tarball::Limits::default())
     }
-}
-
-/// The folder in the archive, and the archive's name.
-fn names(of: Ingredients<'_>) -> Result<(FileName, FileName), Refusal> {
-    let parse = |text: String| {
-        text.parse::<FileName>().map_err(|error| Refusal::new("archive-name", error.to_string()))
-    };
-    let top = format!("{}-{}", of.spec.name()?, of.order.plan.evr.version);
-    Ok((parse(top.clone())?, parse(format!("{top}.tar.gz"))?))
 }
 
 fn open(path: &Path) -> Result<File> {

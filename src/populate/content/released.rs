@@ -8,12 +8,13 @@ use crate::git::{Kind, Objects};
 use crate::names::FileName;
 use crate::outcome::{Problem, Refusal, Result, printable};
 use crate::populate::identity::compare;
+use crate::populate::patches::Series;
 use crate::populate::upstream::obtain::ReleaseTarball;
 use crate::populate::upstream::pin::Pinning;
 use crate::populate::upstream::tarball::{self, Imported};
 use crate::populate::{DraftArchive, Proof, Sources};
 
-pub(super) fn make(of: Ingredients<'_>) -> Result<Content> {
+pub(super) fn prove(of: Ingredients<'_>, series: Series) -> Result<Content> {
     let release = of.provisions.release.as_ref().ok_or_else(|| {
         let words = "the released tarball was not brought before population";
         Problem::permanent("upstream-not-brought", words)
@@ -25,7 +26,6 @@ pub(super) fn make(of: Ingredients<'_>) -> Result<Content> {
     let tag_commit = objects.commit(&of.order.release.tag.commit)?;
     let imported = tarball::import_file(&release.path, &objects, &tarball::Limits::default())?;
     let top = top(release, &imported)?;
-    let series = of.series()?;
     let base = Base {
         objects: &objects,
         base_tree: imported.tree,
@@ -41,8 +41,8 @@ pub(super) fn make(of: Ingredients<'_>) -> Result<Content> {
     notes.extend(proved.notes);
     Ok(Content {
         archives: archives(release, of),
-        source0: release.file.clone(),
-        top,
+        source0: Some(release.file.clone()),
+        top: Some(top),
         archived_commit: tag_commit.id,
         patches: series.patches,
         proof,
@@ -52,7 +52,7 @@ pub(super) fn make(of: Ingredients<'_>) -> Result<Content> {
 }
 
 /// Returns what pins the tarball, in words; where it is to be landed something must.
-fn pinned_by(
+pub(super) fn pinned_by(
     release: &ReleaseTarball,
     of: Ingredients<'_>,
     notes: &mut Vec<String>,
@@ -103,7 +103,7 @@ fn must_share_files(base: &Base<'_>, proof: &Proof, of: Ingredients<'_>) -> Resu
 }
 
 /// The tarball, and its signature where the spec lists it as a source of its own.
-fn archives(release: &ReleaseTarball, of: Ingredients<'_>) -> Vec<DraftArchive> {
+pub(super) fn archives(release: &ReleaseTarball, of: Ingredients<'_>) -> Vec<DraftArchive> {
     let sources = of.spec.sources();
     let is_listed = |file: &DraftArchive| {
         sources.iter().any(|source| source.file_name() == Some(file.name.as_str()))

@@ -8,14 +8,15 @@ use crate::names::FileName;
 use crate::observe::DistGit;
 use crate::outcome::Result;
 use crate::populate::DraftArchive;
+use crate::populate::mechanism::Archive;
+use crate::populate::patches::Series;
 use crate::sources::SourcesFile;
 
-pub(super) fn make(of: Ingredients<'_>) -> Result<Content> {
+pub(super) fn prove(of: Ingredients<'_>, archive: Archive, series: Series) -> Result<Content> {
     let objects = of.source.scratch();
-    let tag_commit = objects.commit(&of.order.release.tag.commit)?;
-    let mut made = OwnArchive::of(&tag_commit, of)?;
+    let tag_commit = archive.commit.clone();
+    let mut made = OwnArchive::proved(archive, of)?;
     let imported = made.import(&objects)?;
-    let series = of.series()?;
     let mut proof = std::mem::take(&mut made.proof);
     let base = Base {
         objects: &objects,
@@ -28,9 +29,9 @@ pub(super) fn make(of: Ingredients<'_>) -> Result<Content> {
     let proved = of.prove(&base, &series, &mut proof)?;
     let kept = listed_before(of.order, of.dist_git, &made.line.name)?;
     Ok(Content {
-        source0: made.line.name.clone(),
+        source0: Some(made.line.name.clone()),
         archives: vec![kept.unwrap_or(made.line)],
-        top: made.top,
+        top: Some(made.top),
         archived_commit: tag_commit.id,
         patches: series.patches,
         proof,

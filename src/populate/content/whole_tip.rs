@@ -5,19 +5,19 @@ use super::{Base, Content, Ingredients, Prepared};
 use crate::outcome::Result;
 use crate::populate::Proof;
 use crate::populate::identity::Method;
+use crate::populate::mechanism::Archive;
 use crate::populate::patches::Series;
 
-pub(super) fn make(of: Ingredients<'_>) -> Result<Content> {
-    let tip = &of.order.source_commit;
-    let made = OwnArchive::of(tip, of)?;
+pub(super) fn prove(of: Ingredients<'_>, archive: Archive) -> Result<Content> {
+    let made = OwnArchive::proved(archive, of)?;
     let prepared = prepared(of, &made)?;
     let notes = of.by_hand.iter();
     let notes = notes.map(|patch| format!("{} is applied on top of the signed tree", patch.file));
     Ok(Content {
-        source0: made.line.name.clone(),
+        source0: Some(made.line.name.clone()),
         archives: vec![made.line],
-        top: made.top,
-        archived_commit: tip.id,
+        top: Some(made.top),
+        archived_commit: of.order.source_commit.id,
         patches: Vec::new(),
         proof: made.proof,
         prepared,

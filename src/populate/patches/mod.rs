@@ -95,3 +95,16 @@ pub fn series(
 ) -> Result<Series> {
     work::series(store, steps, rules, taken, workers, cache)
 }
+
+/// Returns the series that [`series`] would write, by names and commits: its patches have no text yet.
+///
+/// # Errors
+/// As [`series`], for what trailers and names say.
+pub fn planned(
+    store: &Store,
+    steps: &[Step],
+    rules: &PatchRules,
+    taken: &[FileName],
+) -> Result<Series> {
+    work::planned(store, steps, rules, taken)
+}

@@ -56,9 +56,31 @@ pub(super) fn series(
     work.assemble(&units, rendered, taken)
 }
 
+/// As [`super::planned`], which documents it.
+pub(super) fn planned(
+    store: &Store,
+    steps: &[Step],
+    rules: &PatchRules,
+    taken: &[FileName],
+) -> Result<Series> {
+    let work = Work { store, steps, rules, shelf: None };
+    let objects = store.objects();
+    let units = plan::units(steps, |unit| work.is_quiet(unit))?;
+    let rendered = units.iter().map(|unit| match unit.ignored || work.is_same(&objects, unit)? {
+        true => Ok(Rendered::Nothing),
+        false => Ok(Rendered::Text { bytes: vec![], binary: vec![], has_crlf: vec![] }),
+    });
+    let rendered = rendered.collect::<Result<Vec<_>>>()?;
+    work.assemble(&units, rendered, taken)
+}
+
 impl Work<'_> {
+    fn is_same(&self, objects: &Objects, unit: &Unit) -> Result<bool> {
+        Ok(self.changes(objects, unit)?.is_empty())
+    }
+
     fn is_quiet(&self, unit: &Unit) -> Result<bool> {
-        Ok(self.changes(&self.store.objects(), unit)?.is_empty())
+        self.is_same(&self.store.objects(), unit)
     }
 
     fn changes(&self, objects: &Objects, unit: &Unit) -> Result<Vec<FileChange>> {

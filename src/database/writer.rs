@@ -1,0 +1,250 @@
+//! The writer: changes that arrive together become durable together.
+//!
+//! 1. Whoever wants a change sends it and waits.
+//! 2. The writer takes what has arrived, at most [`GROUP`], into one transaction. Deliveries become one statement;
+//!    any other change is undone alone should it fail.
+//! 3. One commit, so one fsync.
+//! 4. Only then is anybody answered. Meanwhile the next group has gathered.
+//!
+//! SQLite has one writer anyway, and sends everything here. PostgreSQL's many connections commit side by side; only
+//! deliveries come here, since a thousand small commits cost more than a few large ones.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::deliveries::{NewDelivery, Stored, insert};
+use super::pools::Pools;
+use super::session::{Session, values};
+use super::trouble::{Answer, trouble};
+use crate::outcome::{Lasting, Problem};
+
+/// The most changes in one transaction.
+const GROUP: usize = 256;
+
+/// How many changes wait before those who send them have to.
+const BACKLOG: usize = 4 * GROUP;
+
+/// A step inside a transaction.
+pub(super) type Step<'s, T> = Pin<Box<dyn Future<Output = Answer<T>> + Send + 's>>;
+
+/// A change, and who waits for it.
+enum Wanted {
+    Delivery(NewDelivery, oneshot::Sender<Answer<Stored>>),
+    Change(Box<dyn Change>),
+}
+
+/// The sending end.
+pub(super) struct Writer {
+    sender: mpsc::Sender<Wanted>,
+}
+
+impl Writer {
+    /// Starts the writer; it ends when the last sender is gone and all is answered.
+    pub(super) fn start(pools: Arc<Pools>) -> Writer {
+        let (sender, receiver) = mpsc::channel(BACKLOG);
+        tokio::spawn(write(pools, receiver));
+        Writer { sender }
+    }
+
+    /// Stores a delivery; returns once it is durable.
+    pub(super) async fn store(&self, delivery: NewDelivery) -> Answer<Stored> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Wanted::Delivery(delivery, reply), answer).await
+    }
+
+    /// Makes a change; returns once it is durable.
+    pub(super) async fn change<T, W>(&self, work: W) -> Answer<T>
+    where
+        T: Send + 'static,
+        W: for<'s> FnOnce(&'s mut Session) -> Step<'s, T> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let change = Pending { work: Some(work), result: None, reply };
+        self.send(Wanted::Change(Box::new(change)), answer).await
+    }
+
+    async fn send<T>(&self, wanted: Wanted, answer: oneshot::Receiver<Answer<T>>) -> Answer<T> {
+        self.sender.send(wanted).await.map_err(|_| closed())?;
+        answer.await.map_err(|_| closed())?
+    }
+}
+
+fn closed() -> Problem {
+    Problem::temporary("database-unreachable", "the database has been closed")
+}
+
+/// What came of a change inside its transaction.
+enum Course {
+    /// It is in the transaction.
+    Kept,
+    /// It failed, and is to be undone alone.
+    Undone,
+    /// It failed in a way that takes the transaction along.
+    Spoilt(Problem),
+}
+
+/// A change whose type of answer only its sender knows.
+trait Change: Send {
+    /// Does it, and keeps what came of it.
+    fn work<'s>(
+        &'s mut self,
+        session: &'s mut Session,
+    ) -> Pin<Box<dyn Future<Output = Course> + Send + 's>>;
+
+    /// Answers the sender, now that the transaction has ended.
+    fn settle(self: Box<Self>, end: &End);
+}
+
+/// How a transaction ended.
+type End = Answer<()>;
+
+struct Pending<T, W> {
+    work: Option<W>,
+    result: Option<Answer<T>>,
+    reply: oneshot::Sender<Answer<T>>,
+}
+
+impl<T, W> Change for Pending<T, W>
+where
+    T: Send + 'static,
+    W: for<'s> FnOnce(&'s mut Session) -> Step<'s, T> + Send + 'static,
+{
+    fn work<'s>(
+        &'s mut self,
+        session: &'s mut Session,
+    ) -> Pin<Box<dyn Future<Output = Course> + Send + 's>> {
+        Box::pin(async move {
+            let work = self.work.take().expect("a change is done once");
+            let result = work(session).await;
+            let course = match &result {
+                Ok(_) => Course::Kept,
+                Err(problem) if problem.lasting == Lasting::Permanent => Course::Undone,
+                Err(problem) => Course::Spoilt(again(problem)),
+            };
+            self.result = Some(result);
+            course
+        })
+    }
+
+    fn settle(self: Box<Self>, end: &End) {
+        let answer = match (self.result, end) {
+            (Some(Err(problem)), _) => Err(problem),
+            (Some(Ok(value)), Ok(())) => Ok(value),
+            (_, Err(problem)) => Err(again(problem)),
+            (None, Ok(())) => Err(closed()),
+        };
+        // Whoever has gone away in the meantime does not want to know.
+        let _ = self.reply.send(answer);
+    }
+}
+
+/// One transaction's worth of changes.
+#[derive(Default)]
+struct Group {
+    deliveries: Vec<NewDelivery>,
+    replies: Vec<oneshot::Sender<Answer<Stored>>>,
+    changes: Vec<Box<dyn Change>>,
+}
+
+impl Group {
+    fn add(&mut self, wanted: Wanted) {
+        match wanted {
+            Wanted::Delivery(delivery, reply) => {
+                self.deliveries.push(delivery);
+                self.replies.push(reply);
+            }
+            Wanted::Change(change) => self.changes.push(change),
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.replies.len() + self.changes.len()
+    }
+}
+
+async fn write(pools: Arc<Pools>, mut receiver: mpsc::Receiver<Wanted>) {
+    while let Some(first) = receiver.recv().await {
+        let mut group = Group::default();
+        group.add(first);
+        while let (true, Ok(next)) = (group.len() < GROUP, receiver.try_recv()) {
+            group.add(next);
+        }
+        write_group(&pools, group).await;
+    }
+}
+
+/// Does one group and answers everybody in it.
+async fn write_group(pools: &Pools, mut group: Group) {
+    let deliveries = std::mem::take(&mut group.deliveries);
+    let (stored, end) = match transaction(pools, deliveries, &mut group.changes).await {
+        Ok(stored) => (stored, Ok(())),
+        Err(problem) => (Vec::new(), Err(problem)),
+    };
+    let mut stored = stored.into_iter();
+    for reply in group.replies {
+        let answer = match &end {
+            Ok(()) => stored.next().ok_or_else(closed),
+            Err(problem) => Err(again(problem)),
+        };
+        let _ = reply.send(answer);
+    }
+    for change in group.changes {
+        change.settle(&end);
+    }
+}
+
+async fn transaction(
+    pools: &Pools,
+    deliveries: Vec<NewDelivery>,
+    changes: &mut [Box<dyn Change>],
+) -> Answer<Vec<Stored>> {
+    let mut session = pools.begin_writing().await.map_err(trouble)?;
+    match fill(&mut session, deliveries, changes).await {
+        Ok(stored) => session.commit().await.map_err(trouble).map(|()| stored),
+        Err(problem) => {
+            session.discard().await;
+            Err(problem)
+        }
+    }
+}
+
+async fn fill(
+    session: &mut Session,
+    deliveries: Vec<NewDelivery>,
+    changes: &mut [Box<dyn Change>],
+) -> Answer<Vec<Stored>> {
+    let stored = insert(session, deliveries).await?;
+    for change in changes {
+        step(session, change.as_mut()).await?;
+    }
+    Ok(stored)
+}
+
+/// Does one change so that it can be undone without the others.
+async fn step(session: &mut Session, change: &mut dyn Change) -> Answer<()> {
+    session.change("SAVEPOINT step", values![]).await?;
+    match change.work(session).await {
+        Course::Kept => {}
+        Course::Undone => {
+            session.change("ROLLBACK TO step", values![]).await?;
+        }
+        // SQLite may have rolled back by itself; what follows would be outside of any transaction.
+        Course::Spoilt(problem) => return Err(problem),
+    }
+    session.change("RELEASE step", values![]).await.map(drop)
+}
+
+/// Returns a problem once more, for the next of those who share it.
+fn again(problem: &Problem) -> Problem {
+    let Problem { code, message, hint, lasting, .. } = problem;
+    Problem {
+        code: *code,
+        message: message.clone(),
+        hint: hint.clone(),
+        lasting: *lasting,
+        source: None,
+    }
+}
