@@ -250,7 +250,9 @@ fn imports_point_one_way() {
 }
 
 /// What stands before a code where one is given to a refusal or a problem.
-const CODE_COMES_AFTER: [&str; 12] = [
+const CODE_COMES_AFTER: [&str; 14] = [
+    "Refused::new(",
+    "impossible(",
     "Refusal::new(",
     "Refusal::config(",
     "Problem::permanent(",
