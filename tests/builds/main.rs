@@ -8,4 +8,5 @@ mod hub;
 mod koji;
 mod oracle;
 mod speed;
+mod tls;
 mod yard;
