@@ -21,6 +21,8 @@ mod stories {
     mod output;
     mod programs;
     mod removal;
+    mod shapes;
+    mod sinks;
     mod source;
     mod tags;
     mod transports;

@@ -7,6 +7,7 @@ pub mod lookaside;
 pub mod memory;
 mod rpm;
 mod run;
+pub mod smtp;
 pub mod sshd;
 
 use std::path::{Path, PathBuf};

@@ -70,10 +70,6 @@ pub struct Issue {
 pub struct Asked {
     /// Method and path, such as `POST /repos/ada/hello/issues`, without its query.
     pub line: String,
-    /// Its query.
-    pub query: String,
-    /// Its JSON; null where there was none.
-    pub body: Value,
     /// When it came.
     pub at: Instant,
 }
@@ -318,8 +314,6 @@ async fn handle(
     let query = uri.query().unwrap_or_default();
     kept.asked.push(Asked {
         line: format!("{method} /{below}"),
-        query: query.to_owned(),
-        body: body.clone(),
         at: Instant::now(),
     });
     let trouble = kept.troubles.pop_front();
