@@ -18,6 +18,7 @@ mod stories {
     mod container_images;
     mod container_limits;
     mod dist_git;
+    mod forges;
     mod history;
     mod interrupted;
     mod keys;
@@ -28,6 +29,8 @@ mod stories {
     mod programs;
     mod removal;
     mod service;
+    mod shapes;
+    mod sinks;
     mod source;
     mod tags;
     mod transports;
