@@ -11,6 +11,7 @@ mod world;
 mod stories {
     mod config;
     mod dist_git;
+    mod forges;
     mod history;
     mod interrupted;
     mod keys;
