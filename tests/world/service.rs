@@ -71,12 +71,11 @@ impl World {
         std::fs::write(folder.join("lockkeeper.yaml"), config).expect("a file can be written");
     }
 
-    /// Has the service report to this forge, and git find source-git behind its addresses.
+    /// Has the service report to this forge, and git find source-git behind ssh://git@127.0.0.1/pkg/hello.git.
     pub fn reports_to(&self, forge: &Forge, kind: &str) -> String {
         let rewrite = format!(
-            "[url \"file://{}/\"]\n\tinsteadOf = {}/pkg/\n",
+            "[url \"file://{}/\"]\n\tinsteadOf = ssh://git@127.0.0.1/pkg/\n",
             self.path("source").display(),
-            forge.url()
         );
         std::fs::write(self.path("gitconfig"), rewrite).expect("a file can be written");
         format!(
