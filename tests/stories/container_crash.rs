@@ -72,7 +72,8 @@ async fn what_a_crashed_bot_left_is_swept_and_the_living_are_let_be() {
     bot.args(["--exact", "stories::container_crash::run_for_ever", "--ignored", "--nocapture"]);
     let crashed = format!("crashed-{}", world.label());
     bot.env("LOCKKEEPER_STORY", world.path("output")).env("LOCKKEEPER_LABEL", &crashed);
-    bot.envs(variables());
+    // What it cannot remove any more goes with this world.
+    bot.envs(variables()).env("TMPDIR", world.path(""));
     let mut bot = bot.spawn().unwrap();
     until("the bot's container begins", || world.path("output/begun").exists()).await;
     let engine = world.engine().await;
