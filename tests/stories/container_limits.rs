@@ -40,7 +40,7 @@ async fn what_is_written_to_tmp_is_bounded() {
 #[tokio::test]
 async fn time_over_the_limit_ends_it_and_all_that_it_started() {
     let mut world = Containers::new();
-    world.options.limits.time = Time(Duration::from_secs(3));
+    world.options.limits.time = Time(Duration::from_secs(2));
     let begun = Instant::now();
     let ran = world.run("sleep 3333 & sleep 3334 & (sleep 3335 & sleep 3336); wait").await;
     assert!(begun.elapsed() < Duration::from_secs(25), "{:?}", begun.elapsed());
@@ -72,7 +72,7 @@ async fn processor_time_over_the_limit_ends_it() {
 async fn a_fork_bomb_ends_with_its_container() {
     let mut world = Containers::new();
     world.options.limits.processes = 32;
-    world.options.limits.time = Time(Duration::from_secs(4));
+    world.options.limits.time = Time(Duration::from_secs(2));
     let ran = world.run("bomb() { bomb | bomb & }; bomb; wait; sleep 3337").await;
     assert_ne!(ran.exit, ExitKind::Done);
     assert_eq!(world.leftovers(), [""; 0]);
