@@ -22,6 +22,9 @@ mod stories {
     mod programs;
     mod removal;
     mod service;
+    mod service_doors;
+    mod service_nodes;
+    mod service_queue;
     mod source;
     mod tags;
     mod transports;

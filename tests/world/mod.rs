@@ -5,6 +5,7 @@ pub mod forges;
 pub mod https;
 pub mod lookaside;
 pub mod memory;
+pub mod postgres;
 mod rpm;
 mod run;
 pub mod service;

@@ -92,7 +92,10 @@ impl World {
     /// Starts a node with this name and folder, and with these variables.
     pub fn serve_as(&self, node: &str, variables: &[(&str, &str)]) -> Service {
         let log = self.path(&format!("{node}.log"));
-        let mut command = self.program(&["serve", "--config", "lockkeeper.yaml", "--node", node]);
+        // The signal of a file that may not grow is not heard, as with a full disk; see `limit_files`.
+        let serve = "trap '' XFSZ; exec \"$0\" serve --config lockkeeper.yaml --node \"$1\"";
+        let mut command =
+            self.in_world("sh", &["-c", serve, env!("CARGO_BIN_EXE_lockkeeper"), node]);
         let file = std::fs::File::options().create(true).append(true).open(&log).unwrap();
         command
             .env("LOCKKEEPER_DATA", self.path(node))
@@ -124,6 +127,14 @@ impl World {
     /// Returns what the service of a node says of itself.
     pub fn status(&self, node: &str) -> Value {
         self.ops(node, &["status"]).report
+    }
+
+    /// Asks a node's SQLite something.
+    pub fn sql(&self, node: &str, question: &str) -> String {
+        let file = self.path(node).join("lockkeeper.sqlite");
+        let mut command = std::process::Command::new("sqlite3");
+        command.args(["-cmd", ".timeout 5000"]).arg(file).arg(question);
+        String::from_utf8_lossy(&super::succeed(&mut command)).into_owned()
     }
 
     /// Returns the source commits that the bot's commits on `f44` name, newest first.
@@ -249,6 +260,15 @@ impl Service {
     pub fn kill(mut self) {
         self.child.kill().expect("a child can be killed");
         self.wait();
+    }
+
+    /// Sets how large a file may become that it writes: `0` is a full disk.
+    pub fn limit_files(&self, bytes: &str) {
+        let mut prlimit = std::process::Command::new("prlimit");
+        prlimit
+            .arg(format!("--pid={}", self.child.id()))
+            .arg(format!("--fsize={bytes}:unlimited"));
+        super::succeed(&mut prlimit);
     }
 
     /// Returns what it has logged.
