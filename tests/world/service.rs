@@ -44,7 +44,7 @@ pub struct Service {
 impl World {
     /// Writes `lockkeeper.yaml`, with these lines below.
     pub fn configure(&self, more: &str) {
-        let folder = self.path("");
+        let folder = self.path("lockkeeper.yaml").parent().expect("it is below").to_owned();
         for (name, secret) in
             [("hook.secret", SECRET), ("api.token", API_TOKEN), ("forge.token", TOKEN)]
         {
