@@ -54,4 +54,5 @@ benches:
     benches/nothing-to-do.sh
     cargo bench --locked --bench verify
     cargo bench --locked --bench landing
+    cargo bench --locked --bench index
     benches/patches.sh

@@ -12,6 +12,7 @@ mod stories {
     mod config;
     mod dist_git;
     mod history;
+    mod index;
     mod interrupted;
     mod keys;
     mod landing;
