@@ -11,6 +11,7 @@ mod world;
 mod stories {
     mod config;
     mod dist_git;
+    mod forges;
     mod history;
     mod index;
     mod interrupted;
@@ -21,6 +22,7 @@ mod stories {
     mod output;
     mod programs;
     mod removal;
+    mod service;
     mod source;
     mod tags;
     mod transports;

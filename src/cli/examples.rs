@@ -93,3 +93,49 @@ pub const INIT_SPEC: &str = "\
 Examples:
   Draft a spec for a project that has none:
     lockkeeper init-spec --source source/hello --name hello --output hello.spec";
+
+/// Below `serve --help`.
+pub const SERVE: &str = "\
+Examples:
+  Serve what the operator config names, until SIGTERM:
+    $ lockkeeper serve --config /etc/lockkeeper/lockkeeper.yaml
+  Try a config on another port:
+    $ lockkeeper serve --config lockkeeper.yaml --listen 127.0.0.1:9999";
+
+/// Below `status --help`.
+pub const STATUS: &str = "\
+Examples:
+  What is held back, what waits, what does not answer?
+    $ lockkeeper status --config /etc/lockkeeper/lockkeeper.yaml";
+
+/// Below `jobs --help`.
+pub const JOBS: &str = "\
+Examples (with LOCKKEEPER_CONFIG set):
+  What waits and runs?
+    $ lockkeeper jobs list
+  What came of a branch lately, and why?
+    $ lockkeeper jobs show hello f44
+  Try it again now:
+    $ lockkeeper jobs retry hello f44";
+
+/// Below `pause --help`.
+pub const PAUSE: &str = "\
+Examples (with LOCKKEEPER_CONFIG set):
+  Publish nothing during a mass rebuild:
+    $ lockkeeper pause --all --reason 'mass rebuild until Monday'
+  Hold one branch back:
+    $ lockkeeper pause hello f44 --reason 'the maintainer asked'";
+
+/// Below `resume --help`.
+pub const RESUME: &str = "\
+Examples (with LOCKKEEPER_CONFIG set):
+  Let everything go on; what holds a single package stays:
+    $ lockkeeper resume --all
+  The same, after the cause of an open circuit breaker was mended:
+    $ lockkeeper resume --all --breaker";
+
+/// Below `throttle --help`.
+pub const THROTTLE: &str = "\
+Examples (with LOCKKEEPER_CONFIG set):
+  At most 20 publications in an hour, all packages together:
+    $ lockkeeper throttle --all --at-most 20/h --reason 'the builders are slow'";

@@ -213,15 +213,23 @@ impl Transport {
         if let Some(path) = address.local_path() {
             lines.push_str(&format!("[safe]\n\tdirectory = {}\n", quoted(path)));
         }
-        // One file for each address: transfers may run side by side.
+        // One file for each address, put there whole: transfers may run side by side.
         let file =
             self.folder.path().join(format!("{}.gitconfig", super::mirror::mirror_name(address)));
-        std::fs::write(&file, lines).map_err(|error| {
-            Problem::permanent("no-temporary-folder", "cannot write a temporary file")
+        put_whole(self.folder.path(), &file, lines.as_bytes()).map_err(|error| {
+            Problem::temporary("no-temporary-folder", "cannot write a temporary file")
                 .because(error)
         })?;
         Ok(file)
     }
+}
+
+/// Writes a file beside its place and moves it there: nobody reads half of it.
+fn put_whole(folder: &Path, file: &Path, content: &[u8]) -> std::io::Result<()> {
+    let mut new = tempfile::NamedTempFile::new_in(folder)?;
+    std::io::Write::write_all(&mut new, content)?;
+    new.persist(file).map_err(|error| error.error)?;
+    Ok(())
 }
 
 /// Returns the files that git would read as the user's own configuration.

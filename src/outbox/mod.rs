@@ -13,7 +13,6 @@
 
 mod courier;
 mod mail;
-mod memory;
 mod message;
 mod store;
 mod tell;
@@ -24,7 +23,6 @@ mod tests;
 
 pub use courier::{Addresses, Courier, Round};
 pub use mail::Mailer;
-pub use memory::Memory;
 pub use message::{Account, Body, Event, Mail, Message};
 pub use store::{Due, Store, Verdict};
 pub use tell::{Desk, Occasion, Standing, Telling, Told, tell};

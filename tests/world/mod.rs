@@ -1,10 +1,13 @@
 //! A small world: one source-git project, one dist-git branch that tracks it, a lookaside cache, people with keys.
 
 mod files;
+pub mod forges;
 pub mod https;
 pub mod lookaside;
+pub mod memory;
 mod rpm;
 mod run;
+pub mod service;
 pub mod sshd;
 
 use std::path::{Path, PathBuf};

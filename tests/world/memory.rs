@@ -1,14 +1,13 @@
-//! A store in memory, by the same rules as the database's: for tests and for trying things out.
+//! An outbox in memory, by the same rules as the database's.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
-use super::message::Message;
-use super::store::{Due, Store, Verdict};
-use crate::forge::RemoteId;
-use crate::outcome::Result;
+use lockkeeper::forge::RemoteId;
+use lockkeeper::outbox::{Due, Message, Store, Verdict};
+use lockkeeper::outcome::Result;
 
 /// Messages in memory: gone with the process.
 #[derive(Debug, Default)]
@@ -22,6 +21,7 @@ struct Kept {
     waiting: BTreeMap<i64, Waiting>,
     remote: BTreeMap<(String, String), RemoteId>,
     dropped: Vec<(String, String)>,
+    forgets: bool,
 }
 
 #[derive(Debug)]
@@ -63,6 +63,11 @@ impl Memory {
         self.kept().dropped.clone()
     }
 
+    /// Forgets what couriers note from now on, or no longer: as if they had died just before.
+    pub fn forget_verdicts(&self, forgets: bool) {
+        self.kept().forgets = forgets;
+    }
+
     /// Lets go of what was lent and not settled, as the end of a lease does.
     pub fn release(&self) {
         self.kept().waiting.values_mut().for_each(|waiting| waiting.lent = false);
@@ -87,6 +92,9 @@ impl Store for &Memory {
 
     async fn settle(&self, due: &Due<i64>, verdict: Verdict, _: Timestamp) -> Result<()> {
         let mut kept = self.kept();
+        if kept.forgets {
+            return Ok(());
+        }
         match verdict {
             Verdict::Sent(remote) => {
                 kept.waiting.remove(&due.handle);
