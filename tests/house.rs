@@ -91,7 +91,7 @@ fn the_spec_is_taken_by_rpm_and_has_the_version_of_the_crate() {
 
 #[test]
 fn the_scripts_are_programs_that_bash_can_read() {
-    for script in ["tests/run", ".ci/run"] {
+    for script in ["tests/run", ".ci/run", "tests/forge-schemas.sh"] {
         let path = root().join(script);
         let status = Command::new("bash").arg("-n").arg(&path).status().expect("bash is installed");
         assert!(status.success(), "{script}");

@@ -23,6 +23,8 @@ mod stories {
     mod programs;
     mod removal;
     mod service;
+    mod shapes;
+    mod sinks;
     mod source;
     mod tags;
     mod transports;

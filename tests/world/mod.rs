@@ -8,6 +8,7 @@ pub mod memory;
 mod rpm;
 mod run;
 pub mod service;
+pub mod smtp;
 pub mod sshd;
 
 use std::path::{Path, PathBuf};
