@@ -10,6 +10,11 @@ mod world;
 
 mod stories {
     mod config;
+    mod container;
+    mod container_crash;
+    mod container_docker;
+    mod container_images;
+    mod container_limits;
     mod dist_git;
     mod forges;
     mod history;
