@@ -232,16 +232,16 @@ impl Invocation {
 
     /// Starts the program and leaves it to itself: it outlives whoever started it, and nobody hears it.
     ///
-    /// For the last wish of something that is being dropped and cannot wait. Without a runtime that would
-    /// reap the child, nothing is started.
+    /// For the last wish of something that is being dropped and cannot wait.
     pub fn leave(self) {
-        if tokio::runtime::Handle::try_current().is_err() {
-            return;
-        }
         let mut command = self.command();
         command.stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(false);
-        // There is nobody left to tell that it could not be started.
-        let _ = command.spawn();
+        // A runtime reaps the child; without one, we are about to end, and somebody else will. Either way there is
+        // nobody left to tell that it could not be started.
+        match tokio::runtime::Handle::try_current() {
+            Ok(_) => drop(command.spawn()),
+            Err(_) => drop(command.as_std_mut().spawn()),
+        }
     }
 
     fn command(&self) -> tokio::process::Command {
@@ -326,5 +326,104 @@ async fn read_capped(pipe: Option<impl AsyncRead + Unpin>) -> std::io::Result<Ve
         }
         let room = OUTPUT_CAP - kept.len();
         kept.extend_from_slice(&buffer[..count.min(room)]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Keeps all that it hears.
+    #[derive(Default)]
+    struct All {
+        out: Vec<u8>,
+        err: Vec<u8>,
+    }
+
+    impl Listener for All {
+        fn hear(&mut self, stream: Stream, piece: &[u8]) {
+            match stream {
+                Stream::Out => self.out.extend_from_slice(piece),
+                Stream::Err => self.err.extend_from_slice(piece),
+            }
+        }
+    }
+
+    fn shell(script: &str) -> Invocation {
+        Invocation::new("sh").args(["-c", script])
+    }
+
+    /// Waits until no process has this marker among its arguments.
+    async fn until_gone(marker: &str) {
+        let end = std::time::Instant::now() + Duration::from_secs(20);
+        let seen = || {
+            let processes = std::fs::read_dir("/proc").unwrap().flatten();
+            let mut lines =
+                processes.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
+            lines.any(|line| line.ends_with(format!("sleep\0{marker}\0").as_bytes()))
+        };
+        while seen() {
+            assert!(std::time::Instant::now() < end, "{marker} is still there");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_program_is_heard_on_both_streams_to_the_end() {
+        let mut all = All::default();
+        let script = "echo one; echo two >&2; head -c 300000 /dev/zero; exit 7";
+        let status = shell(script).stream(&mut all).await.unwrap();
+        assert_eq!(status.code(), Some(7));
+        assert_eq!((all.out.len(), all.err.as_slice()), (300_004, &b"two\n"[..]));
+    }
+
+    #[tokio::test]
+    async fn a_program_is_heard_while_it_runs() {
+        let (folder, mut all) = (tempfile::tempdir().unwrap(), All::default());
+        let file = folder.path().join("go");
+        let script = format!("echo ready; while [ ! -e {} ]; do sleep 0.02; done", file.display());
+        struct Go<'a>(&'a mut All, PathBuf);
+        impl Listener for Go<'_> {
+            fn hear(&mut self, stream: Stream, piece: &[u8]) {
+                self.0.hear(stream, piece);
+                std::fs::write(&self.1, "").unwrap();
+            }
+        }
+        shell(&script).stream(&mut Go(&mut all, file)).await.unwrap();
+        assert_eq!(all.out, b"ready\n");
+    }
+
+    #[tokio::test]
+    async fn the_whole_group_ends_when_its_time_is_over_or_nobody_waits() {
+        let run = |marker: &str| shell(&format!("sleep {marker} & sleep {marker}"));
+        let mut all = All::default();
+        let late = run("3361").limit(Duration::from_millis(200)).stream(&mut all).await;
+        assert!(matches!(late, Err(ProcessError::TimedOut { .. })), "{late:?}");
+        until_gone("3361").await;
+        let waited = tokio::time::timeout(Duration::from_millis(200), run("3362").stream(&mut all));
+        assert!(waited.await.is_err());
+        until_gone("3362").await;
+    }
+
+    #[tokio::test]
+    async fn what_is_left_to_itself_runs_to_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("made");
+        shell(&format!("sleep 0.1; echo x >{}", file.display())).leave();
+        let end = std::time::Instant::now() + Duration::from_secs(20);
+        while !file.exists() {
+            assert!(std::time::Instant::now() < end, "it did nothing");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_bare_program_sees_the_path_and_what_is_named() {
+        let invocation = Invocation::bare("env").env("ONE", "1");
+        let output = invocation.envs(&[("TWO".to_owned(), "2".into())]).run().await.unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let mut names: Vec<_> = text.lines().filter_map(|line| line.split('=').next()).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["ONE", "PATH", "TWO"]);
     }
 }

@@ -10,9 +10,15 @@ mod world;
 
 mod stories {
     mod config;
+    mod container;
+    mod container_crash;
+    mod container_docker;
+    mod container_images;
+    mod container_limits;
     mod dist_git;
     mod forges;
     mod history;
+    mod index;
     mod interrupted;
     mod keys;
     mod landing;
@@ -25,6 +31,8 @@ mod stories {
     mod service_doors;
     mod service_nodes;
     mod service_queue;
+    mod shapes;
+    mod sinks;
     mod source;
     mod tags;
     mod transports;

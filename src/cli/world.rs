@@ -138,6 +138,7 @@ pub struct EngineFlags {
 
 impl EngineFlags {
     /// Returns the operator's settings, or the defaults, with what the flags change.
+    #[expect(dead_code, reason = "the commands that populate take these flags next")]
     pub fn options(&self, operators: container::Options) -> container::Options {
         container::Options {
             engine: self.engine.unwrap_or(operators.engine),

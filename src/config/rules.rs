@@ -5,6 +5,7 @@
 use globset::GlobBuilder;
 
 use super::faults::{Found, KeyPath};
+use crate::container::ImageReference;
 use crate::names::{BranchName, Fingerprint, NameError, PackageName, RepositoryAddress, TreePath};
 use crate::outcome::printable;
 
@@ -182,79 +183,10 @@ pub(super) fn download(text: &str, path: &KeyPath) -> Checked<String> {
 }
 
 /// Checks a reference to a container image: `REGISTRY[:PORT]/PATH[:TAG][@sha256:DIGEST]`.
-///
-/// The registry must be named: which one a short name means depends on the machine.
 pub(super) fn container(text: &str, path: &KeyPath) -> Checked<String> {
-    let refuse = |words: &str| {
-        let fault = Found::new("config-bad-container", path, words);
-        Err(fault.hint("write REGISTRY/PATH:TAG or REGISTRY/PATH@sha256:DIGEST"))
-    };
-    if text.len() > 500 {
-        return refuse("is longer than 500 bytes");
-    }
-    let (named, digest) = match text.split_once('@') {
-        Some((named, digest)) => (named, Some(digest)),
-        None => (text, None),
-    };
-    if digest.is_some_and(|digest| !is_sha256(digest)) {
-        return refuse("has a digest that is not sha256: and 64 lower-case hex digits");
-    }
-    let Some((registry, rest)) = named.split_once('/') else {
-        return refuse("does not name its registry");
-    };
-    let (image_path, tag) = match rest.split_once(':') {
-        Some((image_path, tag)) => (image_path, Some(tag)),
-        None => (rest, None),
-    };
-    if !is_registry(registry) {
-        return refuse("does not begin with the host of a registry");
-    }
-    if !image_path.split('/').all(is_image_component) {
-        return refuse(
-            "has a path that is not lower-case letters, digits and . _ - between slashes",
-        );
-    }
-    match tag.is_none_or(is_image_tag) {
-        true => Ok(text.to_owned()),
-        false => refuse("has a tag that is not letters, digits and . _ -"),
-    }
-}
-
-fn is_sha256(digest: &str) -> bool {
-    let is_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-    digest
-        .strip_prefix("sha256:")
-        .is_some_and(|hex| hex.len() == 64 && hex.bytes().all(is_hex))
-}
-
-/// Tells whether this is a host, with a dot, a port or the name localhost, as container tools tell it
-/// from a path.
-fn is_registry(text: &str) -> bool {
-    let (host, port) = match text.split_once(':') {
-        Some((host, port)) => (host, Some(port)),
-        None => (text, None),
-    };
-    let is_label = |label: &str| {
-        !label.is_empty()
-            && !label.starts_with('-')
-            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-    };
-    let is_port = |port: &str| port.parse::<u16>().is_ok_and(|port| port > 0);
-    host.split('.').all(is_label)
-        && port.is_none_or(is_port)
-        && (host.contains('.') || port.is_some() || host == "localhost")
-}
-
-fn is_image_component(text: &str) -> bool {
-    let is_word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    text.bytes().next().is_some_and(is_word)
-        && text.bytes().last().is_some_and(is_word)
-        && text.bytes().all(|b| is_word(b) || b"._-".contains(&b))
-}
-
-fn is_image_tag(text: &str) -> bool {
-    let is_word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-    text.len() <= 128
-        && text.bytes().next().is_some_and(is_word)
-        && text.bytes().all(|b| is_word(b) || b".-".contains(&b))
+    let parsed: Result<ImageReference, NameError> = text.parse();
+    parsed.map(String::from).map_err(|error| {
+        let fault = name_fault("config-bad-container", path, &error);
+        fault.hint("write REGISTRY/PATH:TAG or REGISTRY/PATH@sha256:DIGEST")
+    })
 }

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use super::engine::Kind;
 use super::image::PinnedImage;
-use super::options::{Limits, Ulimit};
+use super::options::{LEAST_MEMORY, Limits, Ulimit};
 use super::owner::{LABEL, Owner, WORDS};
 use super::probe::{Host, RANGE};
 use super::run::{Access, RunSpec};
@@ -171,7 +171,8 @@ impl Confinement<'_> {
 
     /// Returns the limits that the engine or the kernel keeps for the whole container.
     fn amounts(&self) -> Vec<String> {
-        let Limits { memory, time, processes, .. } = self.spec.limits;
+        let Limits { time, processes, .. } = self.spec.limits;
+        let memory = self.spec.limits.memory.max(LEAST_MEMORY);
         let temporary = format!("--tmpfs=/tmp:rw,nosuid,nodev,mode=1777,size={}", memory.0 / 2);
         let mut arguments = vec![SHARED_MEMORY.to_owned(), temporary];
         if self.host.limits_memory {
@@ -179,7 +180,7 @@ impl Confinement<'_> {
             arguments.extend(sizes);
         }
         if self.host.limits_processes {
-            arguments.push(format!("--pids-limit={processes}"));
+            arguments.push(format!("--pids-limit={}", processes.max(&1)));
         }
         if self.kind == Kind::Podman {
             // For a bot that is no more; one that lives is faster.

@@ -62,7 +62,8 @@ impl Engine {
     pub async fn find_in(options: &Options, environment: Environment) -> Result<Engine> {
         let mut faults = Vec::new();
         for kind in candidates(options.engine) {
-            match probe::probe(kind, &environment).await {
+            let invocation = invocation(*kind, options, &environment);
+            match probe::probe(*kind, invocation).await {
                 Ok(host) => return Engine::with(*kind, options, environment, host),
                 Err(fault) => faults.push(fault),
             }
@@ -88,11 +89,7 @@ impl Engine {
 
     /// Returns an invocation of the engine, without a command yet.
     pub(super) fn invocation(&self) -> Invocation {
-        let invocation = self.environment.invocation(self.kind.program());
-        match (self.kind, &self.options.runtime) {
-            (Kind::Podman, Some(runtime)) => invocation.arg(format!("--runtime={runtime}")),
-            _ => invocation,
-        }
+        invocation(self.kind, &self.options, &self.environment)
     }
 
     /// Asks the engine for something that it knows by itself.
@@ -120,6 +117,15 @@ impl Engine {
         let words = last_words(stderr);
         Problem::permanent("engine-failed", format!("{program} could not {attempted}: {words}"))
             .hint(format!("try `{program} run` by hand as the user that the bot runs as"))
+    }
+}
+
+/// Returns an invocation of an engine's program; podman takes the runtime before any command.
+fn invocation(kind: Kind, options: &Options, environment: &Environment) -> Invocation {
+    let invocation = environment.invocation(kind.program());
+    match (kind, &options.runtime) {
+        (Kind::Podman, Some(runtime)) => invocation.arg(format!("--runtime={runtime}")),
+        _ => invocation,
     }
 }
 

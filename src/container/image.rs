@@ -30,6 +30,11 @@ impl ImageReference {
         self.digest.as_ref()
     }
 
+    /// Returns the same image, pinned.
+    pub(super) fn with_digest(&self, digest: &ImageDigest) -> ImageReference {
+        ImageReference { digest: Some(digest.clone()), ..self.clone() }
+    }
+
     /// Tells whether the image is of this machine alone: `localhost/…`, without a port.
     pub fn is_local(&self) -> bool {
         self.name.starts_with("localhost/")
@@ -159,7 +164,7 @@ impl From<ImageDigest> for String {
 pub struct PinnedImage {
     pub(super) name: String,
     pub(super) digest: ImageDigest,
-    /// What the engine runs it by: the name with the digest, or the id of an image of this machine alone.
+    /// What the engine runs it by: the image's id, a hash of its content too.
     pub(super) runs_by: String,
 }
 

@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::measure::{Bytes, Time};
 use crate::names::NameError;
@@ -60,13 +61,17 @@ pub enum EngineChoice {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// Memory, with what is written to `/tmp`; there is no swap beside it.
+    /// Memory, with what is written to `/tmp`; there is no swap beside it. At least 16MiB.
+    #[serde(deserialize_with = "enough_memory")]
     pub memory: Bytes,
-    /// From start to end.
+    /// From start to end. At least 1s.
+    #[serde(deserialize_with = "enough_time")]
     pub time: Time,
-    /// Processor time of each process.
+    /// Processor time of each process. At least 1s.
+    #[serde(deserialize_with = "enough_time")]
     pub cpu_time: Time,
     /// Processes and threads at once.
+    #[serde(deserialize_with = "at_least_one")]
     #[schemars(range(min = 1))]
     pub processes: u32,
     /// Everything below `/output`; also the largest single file.
@@ -90,6 +95,33 @@ impl Default for Limits {
             output_files: 250_000,
             log: Bytes::mib(4),
         }
+    }
+}
+
+/// The least memory that a runtime starts anything in. Engines take 0 for "no limit", which nobody should get by
+/// writing it.
+pub(super) const LEAST_MEMORY: Bytes = Bytes::mib(16);
+
+fn enough_memory<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
+    let memory = Bytes::deserialize(deserializer)?;
+    match memory >= LEAST_MEMORY {
+        true => Ok(memory),
+        false => Err(D::Error::custom(format!("{memory} is less than {LEAST_MEMORY}"))),
+    }
+}
+
+fn enough_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
+    let time = Time::deserialize(deserializer)?;
+    match time.0.as_secs() {
+        0 => Err(D::Error::custom(format!("{time} is less than 1s"))),
+        _ => Ok(time),
+    }
+}
+
+fn at_least_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    match u32::deserialize(deserializer)? {
+        0 => Err(D::Error::custom("0 processes are too few")),
+        count => Ok(count),
     }
 }
 
@@ -204,6 +236,12 @@ mod tests {
             "limits: {memory: 2G}",
             "limits: {swap: 2GiB}",
             "limits: {time: 30}",
+            "limits: {time: 0s}",
+            "limits: {cpu_time: 900ms}",
+            "limits: {memory: 0B}",
+            "limits: {memory: 15MiB}",
+            "limits: {processes: 0}",
+            "limits: {processes: -1}",
         ] {
             assert!(serde_yaml::from_str::<Options>(text).is_err(), "{text}");
         }

@@ -6,9 +6,8 @@ use serde::Deserialize;
 
 use super::confine::Users;
 use super::engine::{ANSWER, Kind, last_words};
-use super::environment::Environment;
 use crate::outcome::{Problem, printable};
-use crate::process::ProcessError;
+use crate::process::{Invocation, ProcessError};
 
 /// What was found out about the machine; all that a container's arguments depend on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,23 +35,22 @@ pub(super) enum NotUsable {
     Silent(Kind, String),
 }
 
-/// Asks an engine about itself and the machine.
-pub(super) async fn probe(kind: &Kind, environment: &Environment) -> Result<Host, NotUsable> {
-    let invocation =
-        environment.invocation(kind.program()).args(["info", "--format", "{{json .}}"]);
+/// Asks an engine about itself and the machine; `invocation` is of its program.
+pub(super) async fn probe(kind: Kind, invocation: Invocation) -> Result<Host, NotUsable> {
+    let invocation = invocation.args(["info", "--format", "{{json .}}"]);
     let output = invocation.limit(ANSWER).run().await.map_err(|error| match error {
-        ProcessError::NotStarted { .. } => NotUsable::Missing(*kind),
-        error => NotUsable::Silent(*kind, error.to_string()),
+        ProcessError::NotStarted { .. } => NotUsable::Missing(kind),
+        error => NotUsable::Silent(kind, error.to_string()),
     })?;
     if !output.status.success() {
-        return Err(not_working(*kind, &output.stderr));
+        return Err(not_working(kind, &output.stderr));
     }
     let identity = Identity::of_this_process();
     let read = match kind {
         Kind::Podman => podman(&output.stdout, &identity),
         Kind::Docker => docker(&output.stdout, &identity),
     };
-    read.map_err(|words| NotUsable::Broken(*kind, words))
+    read.map_err(|words| NotUsable::Broken(kind, words))
 }
 
 fn not_working(kind: Kind, stderr: &[u8]) -> NotUsable {
@@ -141,8 +139,9 @@ fn free_range(taken: &str, uid_map: &str) -> Option<u32> {
         let is_free = ranges.iter().all(|(from, to)| end <= *from || *to <= first);
         is_free && visible.iter().any(|(from, to)| *from <= first && end <= *to)
     };
-    // From 2^19 up, where systemd too begins to give containers their users; below 2^31.
-    let first = (8..32_760).map(|count| count * range).find(fits)?;
+    // Directories and systemd give out users up to two thousand million; where a machine has not that many, any
+    // range will do that no file names.
+    let first = (30_600..32_766).chain(8..30_600).map(|count| count * range).find(fits)?;
     u32::try_from(first).ok()
 }
 
@@ -156,7 +155,7 @@ struct PodmanInfo {
 #[serde(rename_all = "camelCase")]
 struct PodmanHost {
     #[serde(default)]
-    cgroup_controllers: Vec<String>,
+    cgroup_controllers: Option<Vec<String>>,
     #[serde(default)]
     cgroup_version: String,
     #[serde(default)]
@@ -184,7 +183,7 @@ pub(super) fn podman(json: &[u8], identity: &Identity) -> Result<Host, String> {
     }
     // Rootless podman leaves the first version of control groups alone, and says so only at each run.
     let is_kept = |name: &str| {
-        let has = host.cgroup_controllers.iter().any(|controller| controller == name);
+        let has = host.cgroup_controllers.iter().flatten().any(|controller| controller == name);
         has && !(security.rootless && host.cgroup_version != "v2")
     };
     let users = match (security.rootless, identity.free_range) {
@@ -210,20 +209,20 @@ struct DockerInfo {
     #[serde(default)]
     pids_limit: bool,
     #[serde(default)]
-    security_options: Vec<String>,
+    security_options: Option<Vec<String>>,
     #[serde(default)]
-    server_errors: Vec<String>,
+    server_errors: Option<Vec<String>>,
 }
 
 /// Reads what `docker info` printed.
 pub(super) fn docker(json: &[u8], identity: &Identity) -> Result<Host, String> {
     let info: DockerInfo = serde_json::from_slice(json).map_err(unreadable)?;
-    if let Some(error) = info.server_errors.first() {
+    if let Some(error) = info.server_errors.iter().flatten().next() {
         return Err(printable(error, 600));
     }
     let has = |name: &str| {
         let named = |option: &str| option.split(',').any(|part| part == format!("name={name}"));
-        info.security_options.iter().any(|option| named(option))
+        info.security_options.iter().flatten().any(|option| named(option))
     };
     let users = match (has("rootless"), has("userns"), identity.uid) {
         (true, ..) => Users::Daemon { uid: 0, gid: 0 },
@@ -274,103 +273,4 @@ impl Host {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn identity(uid: u32) -> Identity {
-        Identity { uid, gid: uid, free_range: Some(524_288) }
-    }
-
-    fn podman_info(rootless: bool, version: &str, controllers: &str) -> String {
-        format!(
-            r#"{{"host": {{"cgroupControllers": [{controllers}], "cgroupVersion": "{version}", "x": 1,
-               "serviceIsRemote": false, "security": {{"rootless": {rootless},
-               "seccompEnabled": true, "selinuxEnabled": false}}}}, "store": {{}}}}"#
-        )
-    }
-
-    #[test]
-    fn podmans_limits_hold_but_for_rootless_on_old_control_groups() {
-        for (rootless, version, controllers, holds) in [
-            (false, "v1", r#""memory","pids""#, true),
-            (false, "v2", r#""memory","pids""#, true),
-            (true, "v2", r#""memory","pids""#, true),
-            (true, "v1", r#""memory","pids""#, false),
-            (true, "v2", r#""cpu""#, false),
-        ] {
-            let json = podman_info(rootless, version, controllers);
-            let host = podman(json.as_bytes(), &identity(0)).unwrap();
-            assert_eq!((host.limits_memory, host.limits_processes), (holds, holds), "{json}");
-            assert_eq!(host.warnings(Kind::Podman).len(), if holds { 0 } else { 2 });
-        }
-    }
-
-    #[test]
-    fn podmans_users_are_never_those_of_the_machine() {
-        let info = |rootless| podman_info(rootless, "v2", r#""memory","pids""#);
-        let users = |rootless, identity: &Identity| {
-            podman(info(rootless).as_bytes(), identity).unwrap().users
-        };
-        assert_eq!(users(true, &identity(1000)), Users::Own { uid: 1000, gid: 1000 });
-        assert_eq!(users(false, &identity(0)), Users::Mapped { first: 524_288 });
-        let none = Identity { free_range: None, ..identity(0) };
-        assert_eq!(users(false, &none), Users::Shared { uid: 65_534, gid: 65_534 });
-    }
-
-    #[test]
-    fn a_podman_of_another_machine_is_not_used() {
-        let json = podman_info(false, "v2", "").replace(r#"Remote": false"#, r#"Remote": true"#);
-        assert!(podman(json.as_bytes(), &identity(0)).unwrap_err().contains("another machine"));
-        assert!(podman(b"Podman 4", &identity(0)).is_err());
-    }
-
-    #[test]
-    fn dockers_ways_with_users_are_told_apart() {
-        let users = |options: &str, uid| {
-            let json = format!(
-                r#"{{"MemoryLimit": true, "PidsLimit": true, "SecurityOptions": [{options}]}}"#
-            );
-            docker(json.as_bytes(), &identity(uid)).unwrap().users
-        };
-        let seccomp = r#""name=seccomp,profile=builtin""#;
-        assert_eq!(users(seccomp, 1000), Users::Shared { uid: 1000, gid: 1000 });
-        assert_eq!(users(seccomp, 0), Users::Shared { uid: 65_534, gid: 65_534 });
-        assert_eq!(users(r#""name=rootless""#, 1000), Users::Daemon { uid: 0, gid: 0 });
-        assert_eq!(users(r#""name=userns""#, 0), Users::Daemon { uid: 65_534, gid: 65_534 });
-    }
-
-    #[test]
-    fn what_docker_cannot_do_is_said() {
-        let host = docker(b"{}", &identity(1000)).unwrap();
-        let warnings = host.warnings(Kind::Docker);
-        assert_eq!(warnings.len(), 4, "{warnings:?}");
-        assert!(warnings.iter().all(|words| words.starts_with("docker ")));
-        assert!(docker(br#"{"ServerErrors": ["down\u001b"]}"#, &identity(0)).is_err());
-    }
-
-    #[test]
-    fn the_range_of_users_is_nobodys() {
-        let all = "         0          0 4294967295\n";
-        assert_eq!(free_range("", all), Some(524_288));
-        assert_eq!(free_range("a:100000:65536\nb:524288:65536\nbad\n", all), Some(589_824));
-        assert_eq!(free_range("a:524289:1\n", all), Some(589_824));
-        assert_eq!(free_range("a:0:4294967295\n", all), None);
-        assert_eq!(free_range("", "0 1000 1\n1 100000 65536\n"), None);
-        assert_eq!(free_range("", ""), None);
-    }
-
-    #[test]
-    fn a_missing_engine_is_told_from_a_broken_and_a_silent_one() {
-        use crate::outcome::Lasting;
-        let missing = || NotUsable::Missing(Kind::Podman);
-        let told = |faults| {
-            let problem = none_works(faults);
-            (problem.code.0, problem.lasting)
-        };
-        assert_eq!(told(vec![missing()]), ("engine-missing", Lasting::Permanent));
-        let broken = not_working(Kind::Docker, b"permission denied\n");
-        assert_eq!(told(vec![missing(), broken]), ("engine-unusable", Lasting::Permanent));
-        let silent = not_working(Kind::Docker, b"Cannot connect to the Docker daemon at x\n");
-        assert_eq!(told(vec![missing(), silent]), ("engine-unusable", Lasting::Temporary));
-    }
-}
+mod tests;

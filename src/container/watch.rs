@@ -3,12 +3,14 @@
 //! The folder is a stranger's: it is read by open folders and never by paths, so that no link leads out of
 //! it, and no deeper and no further than the limits say.
 
+use std::ffi::CStr;
 use std::fs::File;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
+use rustix::io::Errno;
 
 use super::options::Limits;
 
@@ -46,6 +48,17 @@ pub(super) async fn look(folders: &[PathBuf], limits: &Limits) -> Option<String>
     looking.await.unwrap_or(None)
 }
 
+/// What is not looked at could grow unseen.
+const CLOSED: &str = "a folder that the bot may not look into";
+
+/// Tells an entry that has vanished, or was replaced, from one that the bot may not see.
+fn closed(error: Errno) -> Option<String> {
+    match error {
+        Errno::NOENT | Errno::NOTDIR | Errno::LOOP => None,
+        _ => Some(CLOSED.to_owned()),
+    }
+}
+
 /// What was found so far.
 struct Sum<'a> {
     limits: &'a Limits,
@@ -60,38 +73,39 @@ impl<'a> Sum<'a> {
 
     /// Adds a folder of ours; says what is too much, as soon as it is.
     fn add(&mut self, folder: &Path) -> Option<String> {
-        let folder = File::open(folder).ok()?;
-        self.below(OwnedFd::from(folder), 0)
+        match File::open(folder) {
+            Ok(folder) => self.below(OwnedFd::from(folder), 0),
+            // The folder is ours, but its mode is the container's to change.
+            Err(_) => Some(CLOSED.to_owned()),
+        }
     }
 
-    /// Adds all that is below an open folder. What vanishes while it is looked at counts no more.
+    /// Adds all that is below an open folder.
     fn below(&mut self, folder: OwnedFd, depth: usize) -> Option<String> {
         if depth > DEPTH {
             return Some(format!("folders more than {DEPTH} deep in each other"));
         }
-        for entry in Dir::read_from(&folder).ok()?.flatten() {
-            let name = entry.file_name();
-            if matches!(name.to_bytes(), b"." | b"..") {
-                continue;
-            }
-            let Ok(stat) = rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) else {
-                continue;
-            };
-            if let Some(what) = self.count(&stat) {
-                return Some(what);
-            }
-            if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
-                continue;
-            }
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let Ok(inner) = rustix::fs::openat(folder.as_fd(), name, flags, Mode::empty()) else {
-                continue;
-            };
-            if let Some(what) = self.below(inner, depth + 1) {
-                return Some(what);
-            }
+        let Ok(entries) = Dir::read_from(&folder) else { return Some(CLOSED.to_owned()) };
+        let names = entries.flatten().map(|entry| entry.file_name().to_owned());
+        let mut names = names.filter(|name| !matches!(name.to_bytes(), b"." | b".."));
+        names.find_map(|name| self.entry(&folder, &name, depth))
+    }
+
+    /// Adds an entry of an open folder, with all below it. What vanishes meanwhile counts no more.
+    fn entry(&mut self, folder: &OwnedFd, name: &CStr, depth: usize) -> Option<String> {
+        let stat = match rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => stat,
+            Err(error) => return closed(error),
+        };
+        let too_much = self.count(&stat);
+        if too_much.is_some() || FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
+            return too_much;
         }
-        None
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        match rustix::fs::openat(folder, name, flags, Mode::empty()) {
+            Ok(inner) => self.below(inner, depth + 1),
+            Err(error) => closed(error),
+        }
     }
 
     /// Adds one file or folder: its length, or its place on disk where that is more.
@@ -146,6 +160,19 @@ mod tests {
             std::os::unix::fs::symlink(to, folder.path().join(name)).unwrap();
         }
         assert_eq!(found(folder.path(), &limits(100_000, 3)).await, None);
+    }
+
+    #[test]
+    fn what_vanishes_is_told_from_what_is_hidden() {
+        assert_eq!(closed(Errno::NOENT), None);
+        assert_eq!(closed(Errno::ACCESS).as_deref(), Some(CLOSED));
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_cannot_be_looked_into_is_too_much() {
+        let folder = tempfile::tempdir().unwrap();
+        let words = found(&folder.path().join("gone"), &limits(8192, 10)).await;
+        assert_eq!(words.as_deref(), Some(CLOSED));
     }
 
     #[tokio::test]

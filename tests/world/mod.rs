@@ -1,5 +1,6 @@
 //! A small world: one source-git project, one dist-git branch that tracks it, a lookaside cache, people with keys.
 
+pub mod container;
 mod files;
 pub mod forges;
 pub mod https;
@@ -9,6 +10,7 @@ pub mod postgres;
 mod rpm;
 mod run;
 pub mod service;
+pub mod smtp;
 pub mod sshd;
 
 use std::path::{Path, PathBuf};
