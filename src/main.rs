@@ -8,10 +8,15 @@ use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    let usual = if cli.is_service() { "lockkeeper=info,warn" } else { "warn" };
     let filter =
-        EnvFilter::try_from_env("LOCKKEEPER_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+        EnvFilter::try_from_env("LOCKKEEPER_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let mut runtime = match cli.is_service() {
+        true => tokio::runtime::Builder::new_multi_thread(),
+        false => tokio::runtime::Builder::new_current_thread(),
+    };
+    let runtime = runtime.enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -20,5 +25,7 @@ fn main() -> ExitCode {
         }
     };
     let exit = runtime.block_on(cli::run(cli));
+    // Whatever a thread is still computing, nobody waits for it.
+    runtime.shutdown_background();
     ExitCode::from(exit as u8)
 }

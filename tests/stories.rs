@@ -21,6 +21,10 @@ mod stories {
     mod output;
     mod programs;
     mod removal;
+    mod service;
+    mod service_doors;
+    mod service_nodes;
+    mod service_queue;
     mod shapes;
     mod sinks;
     mod source;

@@ -140,6 +140,8 @@ CREATE TABLE branches (
     fault TEXT,
     source TEXT,
     source_branch TEXT,
+    -- the source as the config writes it, which is what can be fetched from
+    address TEXT,
     looked_at INTEGER NOT NULL,
     PRIMARY KEY (instance, package, branch)
 );

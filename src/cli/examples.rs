@@ -21,6 +21,8 @@ Examples:
     lockkeeper sync --dist-git dist-git/hello.git --branch f44 --key bot.key --lookaside lookaside
   The same, for a program:
     lockkeeper sync --dist-git dist-git/hello.git --branch f44 --key bot.key --lookaside lookaside --format json
+  By an operator config, which says where the package, its lookaside cache and the bot's key are:
+    $ lockkeeper sync hello f44 --config /etc/lockkeeper/lockkeeper.yaml
   With the key in another process, behind a socket (see `lockkeeper signer --help`):
     $ lockkeeper sync --dist-git dist-git/hello.git --branch f44 --signer signer.socket --lookaside lookaside";
 
@@ -49,8 +51,19 @@ pub const CONFIG: &str = "\
 Examples:
   Check a branch config before it is committed to dist-git:
     lockkeeper config check source-git.yaml
+  Check the config of a service, secrets and all, before it is restarted:
+    $ lockkeeper config check /etc/lockkeeper/lockkeeper.yaml
   Let an editor know the keys:
-    lockkeeper config schema";
+    lockkeeper config schema
+    lockkeeper config schema --operator";
+
+/// Below `index --help`.
+pub const INDEX: &str = "\
+Examples:
+  Look at every package of the operator config, and print what is tracked:
+    $ lockkeeper index --config /etc/lockkeeper/lockkeeper.yaml
+  What does the service know, without a look at anything?
+    $ lockkeeper index --config /etc/lockkeeper/lockkeeper.yaml --known --format json";
 
 /// Below `key --help`.
 pub const KEY: &str = "\
@@ -80,3 +93,49 @@ pub const INIT_SPEC: &str = "\
 Examples:
   Draft a spec for a project that has none:
     lockkeeper init-spec --source source/hello --name hello --output hello.spec";
+
+/// Below `serve --help`.
+pub const SERVE: &str = "\
+Examples:
+  Serve what the operator config names, until SIGTERM:
+    $ lockkeeper serve --config /etc/lockkeeper/lockkeeper.yaml
+  Try a config on another port:
+    $ lockkeeper serve --config lockkeeper.yaml --listen 127.0.0.1:9999";
+
+/// Below `status --help`.
+pub const STATUS: &str = "\
+Examples:
+  What is held back, what waits, what does not answer?
+    $ lockkeeper status --config /etc/lockkeeper/lockkeeper.yaml";
+
+/// Below `jobs --help`.
+pub const JOBS: &str = "\
+Examples (with LOCKKEEPER_CONFIG set):
+  What waits and runs?
+    $ lockkeeper jobs list
+  What came of a branch lately, and why?
+    $ lockkeeper jobs show hello f44
+  Try it again now:
+    $ lockkeeper jobs retry hello f44";
+
+/// Below `pause --help`.
+pub const PAUSE: &str = "\
+Examples (with LOCKKEEPER_CONFIG set):
+  Publish nothing during a mass rebuild:
+    $ lockkeeper pause --all --reason 'mass rebuild until Monday'
+  Hold one branch back:
+    $ lockkeeper pause hello f44 --reason 'the maintainer asked'";
+
+/// Below `resume --help`.
+pub const RESUME: &str = "\
+Examples (with LOCKKEEPER_CONFIG set):
+  Let everything go on; what holds a single package stays:
+    $ lockkeeper resume --all
+  The same, after the cause of an open circuit breaker was mended:
+    $ lockkeeper resume --all --breaker";
+
+/// Below `throttle --help`.
+pub const THROTTLE: &str = "\
+Examples (with LOCKKEEPER_CONFIG set):
+  At most 20 publications in an hour, all packages together:
+    $ lockkeeper throttle --all --at-most 20/h --reason 'the builders are slow'";

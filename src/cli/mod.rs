@@ -11,16 +11,22 @@
 mod config;
 mod demo;
 pub mod examples;
+mod index;
 mod init_spec;
+mod jobs;
 mod key;
 mod keys;
 mod operator;
 mod populate;
 mod print;
 mod progress;
+mod scope;
 mod secret;
+mod serve;
 mod signer;
+mod status;
 mod stop;
+mod switch;
 mod sync;
 mod verify;
 mod world;
@@ -66,7 +72,7 @@ enum Command {
     /// Populates and edits the spec alone: no signature, history or divergence rule.
     #[command(after_help = examples::POPULATE)]
     Populate(populate::Arguments),
-    /// Checks a branch config, or prints its JSON Schema.
+    /// Checks a branch config or an operator config, or prints the JSON Schema of either.
     #[command(subcommand, after_help = examples::CONFIG)]
     Config(config::Command),
     /// Makes, shows and tries the bot's own key.
@@ -78,9 +84,37 @@ enum Command {
     /// Holds the bot's key in a process of its own, and signs what it has checked for itself.
     #[command(after_help = examples::SIGNER)]
     Signer(Box<signer::Arguments>),
+    /// Runs unattended: takes webhooks, syncs, and tells what came of it.
+    #[command(after_help = examples::SERVE)]
+    Serve(serve::Arguments),
+    /// Says how the service stands: what is held back, what waits, what does not answer.
+    #[command(after_help = examples::STATUS)]
+    Status(status::Arguments),
+    /// Lists, shows, repeats and cancels the service's jobs.
+    #[command(subcommand, after_help = examples::JOBS)]
+    Jobs(jobs::Command),
+    /// Holds work back until it is resumed.
+    #[command(after_help = examples::PAUSE)]
+    Pause(switch::Pause),
+    /// Lets work go on that was paused or throttled.
+    #[command(after_help = examples::RESUME)]
+    Resume(switch::Resume),
+    /// Lets work go on, but publish only so often.
+    #[command(after_help = examples::THROTTLE)]
+    Throttle(switch::Throttle),
+    /// Says which dist-git branches are opted in, and what each of them tracks.
+    #[command(after_help = examples::INDEX)]
+    Index(index::Arguments),
     /// Drafts a first spec for a source-git that has none.
     #[command(after_help = examples::INIT_SPEC)]
     InitSpec(init_spec::Arguments),
+}
+
+impl Cli {
+    /// Tells whether the command does many things at once: then it wants more than one thread.
+    pub fn is_service(&self) -> bool {
+        matches!(self.command, Command::Serve(_))
+    }
 }
 
 /// Runs the command that the arguments name, until it ends or is told to stop.
@@ -88,9 +122,11 @@ enum Command {
 /// A stopped run takes the programs that it started with it: a push that nobody waits for any more must not land
 /// behind a person's back. What was done so far is found again by the next run.
 pub async fn run(cli: Cli) -> Exit {
-    // The signer ends by the same signals, in its own order.
-    if let Command::Signer(arguments) = cli.command {
-        return signer::run(*arguments).await;
+    // The signer and the service end by the same signals, in their own order.
+    match cli.command {
+        Command::Signer(arguments) => return signer::run(*arguments).await,
+        Command::Serve(arguments) => return serve::run(arguments).await,
+        _ => {}
     }
     let told = match stop::stopped() {
         Ok(told) => told,
@@ -117,6 +153,13 @@ async fn command(cli: Cli) -> Exit {
         Command::Key(command) => key::run(command, format),
         Command::Keys(arguments) => keys::run(arguments, format).await,
         Command::Signer(arguments) => signer::run(*arguments).await,
+        Command::Serve(arguments) => serve::run(arguments).await,
+        Command::Status(arguments) => status::run(arguments, format).await,
+        Command::Jobs(command) => jobs::run(command, format).await,
+        Command::Pause(arguments) => switch::pause(arguments, format).await,
+        Command::Resume(arguments) => switch::resume(arguments, format).await,
+        Command::Throttle(arguments) => switch::throttle(arguments, format).await,
+        Command::Index(arguments) => index::run(arguments, format).await,
         Command::InitSpec(arguments) => init_spec::run(&arguments, format),
     }
 }

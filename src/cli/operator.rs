@@ -15,6 +15,29 @@ use crate::trigger::Target;
 /// The variable that names the operator config.
 pub const CONFIG_VARIABLE: &str = "LOCKKEEPER_CONFIG";
 
+/// Which operator config.
+#[derive(Debug, Clone, Args)]
+pub struct ConfigFlag {
+    /// The operator config.
+    #[arg(long, value_name = "FILE", env = CONFIG_VARIABLE)]
+    pub config: Option<PathBuf>,
+}
+
+/// Reads an operator config, with what the environment and `flags` say.
+///
+/// # Errors
+/// Refuses (exit code 2) where none is named, and one that is not right.
+pub fn load(config: Option<&Path>, flags: impl Fn(Layers) -> Layers) -> Result<Operator> {
+    let path = config.ok_or_else(|| {
+        Refusal::config("no-operator-config", "no operator config is named")
+            .hint("name it with --config or LOCKKEEPER_CONFIG; it is the file lockkeeper.yaml of the service")
+    })?;
+    let bytes = read(path)?;
+    let layers = flags(Layers::from_environment(|name| std::env::var(name).ok()));
+    let read = Operator::parse(&bytes, &layers, &places(path)?);
+    Ok(read.map_err(|faults| Refusal::from(faults.of_file(&path.display().to_string())))?)
+}
+
 /// Which operator config, and which of its dist-gits.
 #[derive(Debug, Clone, Args)]
 pub struct OperatorFlags {
@@ -32,14 +55,7 @@ impl OperatorFlags {
     /// # Errors
     /// Refuses (exit code 2) where none is named, and one that is not right.
     pub fn load(&self, flags: impl Fn(Layers) -> Layers) -> Result<Operator> {
-        let path = self.config.as_deref().ok_or_else(|| {
-            Refusal::config("no-operator-config", "no operator config is named")
-                .hint("name it with --config or LOCKKEEPER_CONFIG; it is the file lockkeeper.yaml of the service")
-        })?;
-        let bytes = read(path)?;
-        let layers = flags(Layers::from_environment(|name| std::env::var(name).ok()));
-        let read = Operator::parse(&bytes, &layers, &places(path)?);
-        Ok(read.map_err(|faults| Refusal::from(faults.of_file(&path.display().to_string())))?)
+        load(self.config.as_deref(), flags)
     }
 
     /// Returns the branch of a package in the dist-git that is meant.

@@ -17,6 +17,17 @@ pub fn outcome(outcome: Result<Report>, format: Format) -> Exit {
     }
 }
 
+/// Prints what a command found: as JSON, or in the words that `describe` makes.
+pub fn value(format: Format, value: &impl serde::Serialize, describe: impl FnOnce() -> String) {
+    let text = match format {
+        Format::Text => describe(),
+        Format::Json => {
+            serde_json::to_string_pretty(value).expect("plain data, with texts for keys") + "\n"
+        }
+    };
+    to_stdout(&text);
+}
+
 /// Prints the report and returns its exit code.
 fn report(report: &Report, format: Format) -> Exit {
     let text = match format {

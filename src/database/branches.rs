@@ -39,8 +39,10 @@ pub enum Tracking {
     },
     /// It has opted in.
     Source {
-        /// The source repository, normalised.
+        /// The source repository, normalised: what is compared.
         source: String,
+        /// Its address as the config has it: what is fetched from.
+        address: String,
         /// The branch in it.
         branch: BranchName,
         /// A digest of the config: another one means that it was changed.
@@ -88,7 +90,7 @@ pub struct BranchFilter {
 }
 
 const COLUMNS: &str = "branches.instance, branches.package, branches.branch, tip, config, fault, source, source_branch, \
-     looked_at, latest.run, latest.outcome, latest.code, latest.finished_at";
+     address, looked_at, latest.run, latest.outcome, latest.code, latest.finished_at";
 const TABLES: &str = "branches LEFT JOIN latest ON latest.instance = branches.instance \
      AND latest.package = branches.package AND latest.branch = branches.branch";
 
@@ -164,7 +166,7 @@ impl Database {
     /// # Errors
     /// As for every question to the database.
     pub async fn by_source(&self, source: &str, branch: &BranchName) -> Answer<Vec<BranchEntry>> {
-        const SQL: &str = "SELECT instance, package, branch, tip, config, fault, source, source_branch \
+        const SQL: &str = "SELECT instance, package, branch, tip, config, fault, source, source_branch, address \
              FROM branches WHERE source = $1 AND source_branch = $2 ORDER BY instance, package, branch";
         let rows = self.rows(SQL, values![source, branch.as_str()]).await?;
         rows.iter().map(entry).collect()
@@ -175,7 +177,7 @@ impl Database {
     /// # Errors
     /// As for every question to the database.
     pub async fn by_source_repository(&self, source: &str) -> Answer<Vec<BranchEntry>> {
-        const SQL: &str = "SELECT instance, package, branch, tip, config, fault, source, source_branch \
+        const SQL: &str = "SELECT instance, package, branch, tip, config, fault, source, source_branch, address \
              FROM branches WHERE source = $1 ORDER BY instance, package, branch";
         let rows = self.rows(SQL, values![source]).await?;
         rows.iter().map(entry).collect()
@@ -278,17 +280,21 @@ fn conditions(filter: &BranchFilter, after: Option<&JobKey>) -> (Vec<String>, Ve
 
 async fn put(session: &mut Session, entry: &BranchEntry, now: Timestamp) -> Answer<()> {
     const SQL: &str = "INSERT INTO branches (instance, package, branch, tip, config, fault, source, source_branch, \
-             looked_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
+             address, looked_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
          ON CONFLICT (instance, package, branch) DO UPDATE SET tip = excluded.tip, config = excluded.config, \
              fault = excluded.fault, source = excluded.source, source_branch = excluded.source_branch, \
-             looked_at = excluded.looked_at";
+             address = excluded.address, looked_at = excluded.looked_at";
     let JobKey { instance, package, branch } = &entry.key;
-    let (config, fault, source, source_branch) = match &entry.tracking {
-        Tracking::Nothing => (None, None, None, None),
-        Tracking::Faulty { why } => (None, Some(why.as_str()), None, None),
-        Tracking::Source { source, branch, config } => {
-            (Some(config.as_str()), None, Some(source.as_str()), Some(branch.as_str()))
-        }
+    let (config, fault, source, source_branch, address) = match &entry.tracking {
+        Tracking::Nothing => (None, None, None, None, None),
+        Tracking::Faulty { why } => (None, Some(why.as_str()), None, None, None),
+        Tracking::Source { source, address, branch, config } => (
+            Some(config.as_str()),
+            None,
+            Some(source.as_str()),
+            Some(branch.as_str()),
+            Some(address.as_str()),
+        ),
     };
     let values = values![
         instance.as_str(),
@@ -299,6 +305,7 @@ async fn put(session: &mut Session, entry: &BranchEntry, now: Timestamp) -> Answ
         fault,
         source,
         source_branch,
+        address,
         now
     ];
     session.change(SQL, values).await.map(drop)
@@ -308,7 +315,8 @@ fn entry(row: &Row) -> Answer<BranchEntry> {
     let tracking = match (row.maybe_text(5)?, row.maybe_text(6)?) {
         (Some(why), _) => Tracking::Faulty { why },
         (None, Some(source)) => {
-            Tracking::Source { source, branch: row.parsed(7)?, config: row.text(4)? }
+            let (address, config) = (row.text(8)?, row.text(4)?);
+            Tracking::Source { source, address, branch: row.parsed(7)?, config }
         }
         (None, None) => Tracking::Nothing,
     };
@@ -316,14 +324,14 @@ fn entry(row: &Row) -> Answer<BranchEntry> {
 }
 
 fn record(row: &Row) -> Answer<BranchRecord> {
-    let standing = match row.maybe_number(9)? {
+    let standing = match row.maybe_number(10)? {
         None => None,
         Some(run) => Some(BranchStanding {
             run: RunId(run),
-            outcome: row.text(10)?,
-            code: row.maybe_text(11)?,
-            finished_at: row.time(12)?,
+            outcome: row.text(11)?,
+            code: row.maybe_text(12)?,
+            finished_at: row.time(13)?,
         }),
     };
-    Ok(BranchRecord { entry: entry(row)?, looked_at: row.time(8)?, standing })
+    Ok(BranchRecord { entry: entry(row)?, looked_at: row.time(9)?, standing })
 }

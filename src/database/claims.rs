@@ -344,9 +344,9 @@ impl Asker {
 /// Lets only one node at a time count what is left of a limit. Without limits all claim side by side.
 async fn take_turns(session: &mut Session) -> Answer<()> {
     const LOCK: &str = "SELECT pg_advisory_xact_lock(1819239276)";
-    match session {
-        Session::Postgres(_) => session.script(LOCK).await.map_err(trouble),
-        Session::Sqlite(_) => Ok(()),
+    match session.is_postgres() {
+        true => session.script(LOCK).await.map_err(trouble),
+        false => Ok(()),
     }
 }
 
@@ -378,7 +378,7 @@ impl Line {
                 self.fetch(session).await?;
             }
             let Some(waiting) = self.fetched.pop_front() else { return Ok(None) };
-            if let Session::Sqlite(_) = session {
+            if !session.is_postgres() {
                 return Ok(Some(waiting));
             }
             if let Some(locked) = lock(session, waiting.job).await? {

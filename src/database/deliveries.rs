@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 
 use jiff::Timestamp;
-use sqlx::AssertSqlSafe;
 
 use super::jobs::{JobRequest, Requested, request};
 use super::session::{Row, Session, Value, values};
@@ -185,7 +184,7 @@ impl Database {
 pub(super) async fn insert(
     session: &mut Session,
     deliveries: Vec<NewDelivery>,
-) -> Result<Vec<Stored>, sqlx::Error> {
+) -> Answer<Vec<Stored>> {
     let names: Vec<(HookName, DeliveryId)> =
         deliveries.iter().map(|new| (new.hook.clone(), new.id.clone())).collect();
     let mut left = deliveries.into_iter();
@@ -210,7 +209,7 @@ async fn insert_chunk(
     deliveries: impl Iterator<Item = NewDelivery>,
     size: usize,
     inserted: &mut HashSet<(String, String)>,
-) -> Result<(), sqlx::Error> {
+) -> Answer<()> {
     let values = deliveries.flat_map(|new| -> [Value; 6] {
         [
             Value::from(String::from(new.hook)),
@@ -221,11 +220,9 @@ async fn insert_chunk(
             Value::from(new.received_at),
         ]
     });
-    let sql = insert_statement(size, matches!(session, Session::Postgres(_)));
-    let rows = session.rows(AssertSqlSafe(sql), values.collect()).await?;
-    for row in &rows {
-        let name = |at| row.text(at).map_err(|problem| sqlx::Error::Protocol(problem.message));
-        inserted.insert((name(0)?, name(1)?));
+    let sql = insert_statement(size, session.is_postgres());
+    for row in &session.all_of(sql, values.collect()).await? {
+        inserted.insert((row.text(0)?, row.text(1)?));
     }
     Ok(())
 }

@@ -37,14 +37,24 @@ const POSTGRES_LOCK: &str = "SELECT pg_advisory_xact_lock(1819239275)";
 /// Refuses a database that a newer program has brought further; problems where it cannot be read or written.
 pub(super) async fn migrate(pools: &Pools) -> Result<()> {
     let mut session = pools.begin_writing().await.map_err(trouble)?;
-    let made = made(&mut session).await?;
+    match make_missing(&mut session).await {
+        Ok(()) => Ok(session.commit().await.map_err(trouble)?),
+        Err(fault) => {
+            session.discard().await;
+            Err(fault)
+        }
+    }
+}
+
+async fn make_missing(session: &mut Session) -> Result<()> {
+    let made = made(session).await?;
     if let Some((number, name)) = made.last().filter(|(number, _)| *number > MIGRATIONS.len()) {
         return Err(newer(*number, name).into());
     }
     for (index, migration) in MIGRATIONS.iter().enumerate().skip(made.len()) {
-        make(&mut session, index + 1, migration).await?;
+        make(session, index + 1, migration).await?;
     }
-    Ok(session.commit().await.map_err(trouble)?)
+    Ok(())
 }
 
 /// Returns number and name of the steps that were made, in order.

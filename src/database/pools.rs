@@ -50,7 +50,9 @@ impl Pools {
     pub(super) async fn begin_writing(&self) -> Result<Session, sqlx::Error> {
         Ok(match self {
             Pools::Sqlite { writer, .. } => {
-                Session::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?)
+                let mut connection = writer.acquire().await?;
+                sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
+                Session::SqliteWriter(connection)
             }
             Pools::Postgres(pool) => Session::Postgres(pool.begin().await?),
         })
@@ -59,7 +61,7 @@ impl Pools {
     /// Begins a transaction that only reads.
     pub(super) async fn begin_reading(&self) -> Result<Session, sqlx::Error> {
         Ok(match self {
-            Pools::Sqlite { readers, .. } => Session::Sqlite(readers.begin().await?),
+            Pools::Sqlite { readers, .. } => Session::SqliteReader(readers.begin().await?),
             Pools::Postgres(pool) => Session::Postgres(pool.begin().await?),
         })
     }

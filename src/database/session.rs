@@ -4,16 +4,27 @@
 //! statement asks [`Session::pick`]. Numbers are `BIGINT`, times are milliseconds.
 
 use jiff::Timestamp;
-use sqlx::postgres::{PgArguments, PgRow};
-use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgArguments, PgConnection, PgRow};
+use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
 use sqlx::{Arguments, AssertSqlSafe, Postgres, Row as _, SqlSafeStr, Sqlite, Transaction};
 
 use super::trouble::{Answer, trouble, unreadable};
 
-/// A transaction. Dropped without [`Session::commit`], it never happened.
+/// A transaction. Without [`Session::commit`] it never happened.
 pub(super) enum Session {
-    Sqlite(Transaction<'static, Sqlite>),
+    /// The one that writes. SQLite may end its transaction by itself, when the disk is full for example, and the
+    /// library's own count of transactions would be wrong from then on; so it is begun and ended by statements.
+    SqliteWriter(PoolConnection<Sqlite>),
+    /// One that reads.
+    SqliteReader(Transaction<'static, Sqlite>),
     Postgres(Transaction<'static, Postgres>),
+}
+
+/// The connection behind a transaction.
+enum Connection<'s> {
+    Sqlite(&'s mut SqliteConnection),
+    Postgres(&'s mut PgConnection),
 }
 
 /// A parameter of a statement; a missing one still has its type, which PostgreSQL asks for.
@@ -34,17 +45,42 @@ impl Session {
     /// Makes what was done durable; until this returns, nothing may be told to anybody.
     pub(super) async fn commit(self) -> Result<(), sqlx::Error> {
         match self {
-            Session::Sqlite(transaction) => transaction.commit().await,
+            Session::SqliteWriter(mut connection) => {
+                let ended = sqlx::query("COMMIT").execute(&mut *connection).await;
+                if ended.is_err() {
+                    Session::SqliteWriter(connection).discard().await;
+                }
+                ended.map(drop)
+            }
+            Session::SqliteReader(transaction) => transaction.commit().await,
             Session::Postgres(transaction) => transaction.commit().await,
         }
     }
 
+    /// Undoes everything. SQLite's connection is closed, whatever state it is in; the next one is clean.
+    pub(super) async fn discard(self) {
+        if let Session::SqliteWriter(connection) = self {
+            // It was failing anyway.
+            let _ = connection.close().await;
+        }
+    }
+
+    fn connection(&mut self) -> Connection<'_> {
+        match self {
+            Session::SqliteWriter(connection) => Connection::Sqlite(connection),
+            Session::SqliteReader(transaction) => Connection::Sqlite(transaction),
+            Session::Postgres(transaction) => Connection::Postgres(transaction),
+        }
+    }
+
+    /// Tells whether it is PostgreSQL's.
+    pub(super) fn is_postgres(&self) -> bool {
+        matches!(self, Session::Postgres(_))
+    }
+
     /// Returns the statement for this database.
     pub(super) fn pick(&self, sqlite: &'static str, postgres: &'static str) -> &'static str {
-        match self {
-            Session::Sqlite(_) => sqlite,
-            Session::Postgres(_) => postgres,
-        }
+        if self.is_postgres() { postgres } else { sqlite }
     }
 
     /// Runs a statement and returns how many rows it touched.
@@ -53,26 +89,26 @@ impl Session {
         sql: impl SqlSafeStr,
         values: Vec<Value>,
     ) -> Result<u64, sqlx::Error> {
-        Ok(match self {
-            Session::Sqlite(connection) => {
+        Ok(match self.connection() {
+            Connection::Sqlite(connection) => {
                 let query = sqlx::query_with(sql, for_sqlite(values)?);
-                query.execute(&mut **connection).await?.rows_affected()
+                query.execute(&mut *connection).await?.rows_affected()
             }
-            Session::Postgres(connection) => {
+            Connection::Postgres(connection) => {
                 let query = sqlx::query_with(sql, for_postgres(values)?);
-                query.execute(&mut **connection).await?.rows_affected()
+                query.execute(&mut *connection).await?.rows_affected()
             }
         })
     }
 
     /// Runs statements that take no parameters, any number of them.
     pub(super) async fn script(&mut self, sql: impl SqlSafeStr) -> Result<(), sqlx::Error> {
-        match self {
-            Session::Sqlite(connection) => {
-                sqlx::raw_sql(sql).execute(&mut **connection).await?;
+        match self.connection() {
+            Connection::Sqlite(connection) => {
+                sqlx::raw_sql(sql).execute(&mut *connection).await?;
             }
-            Session::Postgres(connection) => {
-                sqlx::raw_sql(sql).execute(&mut **connection).await?;
+            Connection::Postgres(connection) => {
+                sqlx::raw_sql(sql).execute(&mut *connection).await?;
             }
         }
         Ok(())
@@ -84,15 +120,15 @@ impl Session {
         sql: impl SqlSafeStr,
         values: Vec<Value>,
     ) -> Result<Vec<Row>, sqlx::Error> {
-        Ok(match self {
-            Session::Sqlite(connection) => {
+        Ok(match self.connection() {
+            Connection::Sqlite(connection) => {
                 let query = sqlx::query_with(sql, for_sqlite(values)?);
-                let rows = query.fetch_all(&mut **connection).await?;
+                let rows = query.fetch_all(&mut *connection).await?;
                 rows.into_iter().map(Row::Sqlite).collect()
             }
-            Session::Postgres(connection) => {
+            Connection::Postgres(connection) => {
                 let query = sqlx::query_with(sql, for_postgres(values)?);
-                let rows = query.fetch_all(&mut **connection).await?;
+                let rows = query.fetch_all(&mut *connection).await?;
                 rows.into_iter().map(Row::Postgres).collect()
             }
         })

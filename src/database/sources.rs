@@ -13,6 +13,8 @@ use crate::names::{BranchName, ObjectId};
 pub struct SourceRecord {
     /// The repository, normalised.
     pub source: String,
+    /// Its address as a config has it, where it is tracked: what is fetched from.
+    pub address: Option<String>,
     /// The branch.
     pub branch: BranchName,
     /// Its tip, as it was seen last.
@@ -51,9 +53,11 @@ impl Database {
         after: Option<(&str, &BranchName)>,
         limit: u32,
     ) -> Answer<Vec<SourceRecord>> {
-        const SQL: &str = "SELECT tracked.source, tracked.source_branch, sources.tip, seen_at, moved_at, delivered_at \
-             FROM (SELECT DISTINCT source, source_branch FROM branches WHERE source IS NOT NULL \
-                 AND (source, source_branch) > ($1, $2) ORDER BY source, source_branch LIMIT $3) AS tracked \
+        const SQL: &str = "SELECT tracked.source, tracked.source_branch, sources.tip, seen_at, moved_at, delivered_at, \
+                 tracked.address \
+             FROM (SELECT source, source_branch, MIN(address) AS address FROM branches WHERE source IS NOT NULL \
+                 AND (source, source_branch) > ($1, $2) GROUP BY source, source_branch \
+                 ORDER BY source, source_branch LIMIT $3) AS tracked \
              LEFT JOIN sources ON sources.source = tracked.source \
                  AND sources.source_branch = tracked.source_branch \
              ORDER BY tracked.source, tracked.source_branch";
@@ -67,7 +71,7 @@ impl Database {
     /// # Errors
     /// As for every question to the database.
     pub async fn source(&self, source: &str, branch: &BranchName) -> Answer<Option<SourceRecord>> {
-        const SQL: &str = "SELECT source, source_branch, tip, seen_at, moved_at, delivered_at FROM sources \
+        const SQL: &str = "SELECT source, source_branch, tip, seen_at, moved_at, delivered_at, NULL FROM sources \
              WHERE source = $1 AND source_branch = $2";
         let rows = self.rows(SQL, values![source, branch.as_str()]).await?;
         rows.first().map(record).transpose()
@@ -110,7 +114,7 @@ impl Database {
         silence_began: Timestamp,
         limit: u32,
     ) -> Answer<Vec<SourceRecord>> {
-        const SQL: &str = "SELECT source, source_branch, tip, seen_at, moved_at, delivered_at FROM sources \
+        const SQL: &str = "SELECT source, source_branch, tip, seen_at, moved_at, delivered_at, NULL FROM sources \
              WHERE moved_at >= $1 AND (delivered_at IS NULL OR delivered_at < $2) \
              ORDER BY source, source_branch LIMIT $3";
         let rows = self.rows(SQL, values![since, silence_began, limit]).await?;
@@ -137,7 +141,7 @@ async fn see(
     tip: &ObjectId,
     now: Timestamp,
 ) -> Answer<SourceSeen> {
-    const BEFORE: &str = "SELECT source, source_branch, tip, seen_at, moved_at, delivered_at FROM sources \
+    const BEFORE: &str = "SELECT source, source_branch, tip, seen_at, moved_at, delivered_at, NULL FROM sources \
          WHERE source = $1 AND source_branch = $2";
     const SQL: &str = "INSERT INTO sources (source, source_branch, tip, seen_at, moved_at) \
          VALUES ($1, $2, $3, $4, $5) ON CONFLICT (source, source_branch) DO UPDATE SET tip = excluded.tip, \
@@ -160,6 +164,7 @@ async fn see(
 fn record(row: &Row) -> Answer<SourceRecord> {
     Ok(SourceRecord {
         source: row.text(0)?,
+        address: row.maybe_text(6)?,
         branch: row.parsed(1)?,
         tip: row.maybe_parsed(2)?,
         seen_at: row.maybe_time(3)?,

@@ -1,7 +1,5 @@
 //! What went wrong with the database, sorted by whose move is next.
 
-use std::sync::Arc;
-
 use crate::outcome::Problem;
 
 /// The result of asking the database.
@@ -21,8 +19,7 @@ enum Meaning {
 }
 
 /// Puts an error of the database into a problem.
-pub(super) fn trouble(error: impl Into<Arc<sqlx::Error>>) -> Problem {
-    let error: Arc<sqlx::Error> = error.into();
+pub(super) fn trouble(error: sqlx::Error) -> Problem {
     let said = crate::outcome::printable(error.to_string(), 300);
     let problem = match meaning(&error) {
         Meaning::Full => Problem::temporary(

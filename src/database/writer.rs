@@ -77,14 +77,13 @@ fn closed() -> Problem {
 }
 
 /// What came of a change inside its transaction.
-#[derive(Clone, Copy, PartialEq, Eq)]
 enum Course {
     /// It is in the transaction.
     Kept,
     /// It failed, and is to be undone alone.
     Undone,
     /// It failed in a way that takes the transaction along.
-    Spoilt,
+    Spoilt(Problem),
 }
 
 /// A change whose type of answer only its sender knows.
@@ -100,7 +99,7 @@ trait Change: Send {
 }
 
 /// How a transaction ended.
-type End = Result<(), Arc<sqlx::Error>>;
+type End = Answer<()>;
 
 struct Pending<T, W> {
     work: Option<W>,
@@ -123,7 +122,7 @@ where
             let course = match &result {
                 Ok(_) => Course::Kept,
                 Err(problem) if problem.lasting == Lasting::Permanent => Course::Undone,
-                Err(_) => Course::Spoilt,
+                Err(problem) => Course::Spoilt(again(problem)),
             };
             self.result = Some(result);
             course
@@ -134,7 +133,7 @@ where
         let answer = match (self.result, end) {
             (Some(Err(problem)), _) => Err(problem),
             (Some(Ok(value)), Ok(())) => Ok(value),
-            (_, Err(error)) => Err(trouble(error.clone())),
+            (_, Err(problem)) => Err(again(problem)),
             (None, Ok(())) => Err(closed()),
         };
         // Whoever has gone away in the meantime does not want to know.
@@ -182,13 +181,13 @@ async fn write_group(pools: &Pools, mut group: Group) {
     let deliveries = std::mem::take(&mut group.deliveries);
     let (stored, end) = match transaction(pools, deliveries, &mut group.changes).await {
         Ok(stored) => (stored, Ok(())),
-        Err(error) => (Vec::new(), Err(Arc::new(error))),
+        Err(problem) => (Vec::new(), Err(problem)),
     };
     let mut stored = stored.into_iter();
     for reply in group.replies {
         let answer = match &end {
             Ok(()) => stored.next().ok_or_else(closed),
-            Err(error) => Err(trouble(error.clone())),
+            Err(problem) => Err(again(problem)),
         };
         let _ = reply.send(answer);
     }
@@ -201,26 +200,51 @@ async fn transaction(
     pools: &Pools,
     deliveries: Vec<NewDelivery>,
     changes: &mut [Box<dyn Change>],
-) -> Result<Vec<Stored>, sqlx::Error> {
-    let mut session = pools.begin_writing().await?;
-    let stored = insert(&mut session, deliveries).await?;
-    for change in changes {
-        step(&mut session, change.as_mut()).await?;
+) -> Answer<Vec<Stored>> {
+    let mut session = pools.begin_writing().await.map_err(trouble)?;
+    match fill(&mut session, deliveries, changes).await {
+        Ok(stored) => session.commit().await.map_err(trouble).map(|()| stored),
+        Err(problem) => {
+            session.discard().await;
+            Err(problem)
+        }
     }
-    session.commit().await?;
+}
+
+async fn fill(
+    session: &mut Session,
+    deliveries: Vec<NewDelivery>,
+    changes: &mut [Box<dyn Change>],
+) -> Answer<Vec<Stored>> {
+    let stored = insert(session, deliveries).await?;
+    for change in changes {
+        step(session, change.as_mut()).await?;
+    }
     Ok(stored)
 }
 
 /// Does one change so that it can be undone without the others.
-async fn step(session: &mut Session, change: &mut dyn Change) -> Result<(), sqlx::Error> {
-    session.run("SAVEPOINT step", values![]).await?;
+async fn step(session: &mut Session, change: &mut dyn Change) -> Answer<()> {
+    session.change("SAVEPOINT step", values![]).await?;
     match change.work(session).await {
         Course::Kept => {}
         Course::Undone => {
-            session.run("ROLLBACK TO step", values![]).await?;
+            session.change("ROLLBACK TO step", values![]).await?;
         }
         // SQLite may have rolled back by itself; what follows would be outside of any transaction.
-        Course::Spoilt => return Err(sqlx::Error::WorkerCrashed),
+        Course::Spoilt(problem) => return Err(problem),
     }
-    session.run("RELEASE step", values![]).await.map(drop)
+    session.change("RELEASE step", values![]).await.map(drop)
+}
+
+/// Returns a problem once more, for the next of those who share it.
+fn again(problem: &Problem) -> Problem {
+    let Problem { code, message, hint, lasting, .. } = problem;
+    Problem {
+        code: *code,
+        message: message.clone(),
+        hint: hint.clone(),
+        lasting: *lasting,
+        source: None,
+    }
 }

@@ -8,6 +8,7 @@
     reason = "where git finds its configuration and its ssh is said by the environment, as everywhere git runs"
 )]
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -95,6 +96,51 @@ impl Transport {
         Ok(listed_reference(&String::from_utf8_lossy(&output.stdout), reference))
     }
 
+    /// Returns the branches at `address` and their tips; with `only`, none but these.
+    ///
+    /// `folder` is any repository of ours: git wants to stand in one.
+    ///
+    /// # Errors
+    /// As [`Transport::fetch`].
+    pub async fn branches(
+        &self,
+        folder: &Path,
+        address: &RepositoryAddress,
+        only: &[BranchName],
+    ) -> Result<BTreeMap<BranchName, ObjectId>> {
+        let git = self.git(folder, address)?.args(["ls-remote", "--heads", "--end-of-options"]);
+        let output =
+            run(git.arg(address.for_git()).args(only.iter().map(BranchName::reference))).await?;
+        match output.status.success() {
+            true => Ok(listed_branches(&String::from_utf8_lossy(&output.stdout))),
+            false => Err(fetch_fault(address, &String::from_utf8_lossy(&output.stderr))),
+        }
+    }
+
+    /// Fetches the tips of branches without their history: enough to read a file of each.
+    ///
+    /// # Errors
+    /// As [`Transport::fetch`].
+    pub async fn fetch_tips(
+        &self,
+        folder: &Path,
+        address: &RepositoryAddress,
+        branches: &[BranchName],
+    ) -> Result<()> {
+        let refspec = |branch: &BranchName| format!("+{0}:{0}", branch.reference());
+        let git = self
+            .git(folder, address)?
+            .args(["fetch", "--quiet", "--no-tags", "--depth=1", "--no-write-fetch-head"])
+            .args(["--no-auto-gc", "--no-recurse-submodules", "--end-of-options"])
+            .arg(address.for_git())
+            .args(branches.iter().map(refspec));
+        let output = run(git).await?;
+        match output.status.success() {
+            true => Ok(()),
+            false => Err(fetch_fault(address, &String::from_utf8_lossy(&output.stderr))),
+        }
+    }
+
     /// Pushes `commit` to `branch`, which must still be at `expected`.
     ///
     /// # Errors
@@ -167,15 +213,23 @@ impl Transport {
         if let Some(path) = address.local_path() {
             lines.push_str(&format!("[safe]\n\tdirectory = {}\n", quoted(path)));
         }
-        // One file for each address: transfers may run side by side.
+        // One file for each address, put there whole: transfers may run side by side.
         let file =
             self.folder.path().join(format!("{}.gitconfig", super::mirror::mirror_name(address)));
-        std::fs::write(&file, lines).map_err(|error| {
-            Problem::permanent("no-temporary-folder", "cannot write a temporary file")
+        put_whole(self.folder.path(), &file, lines.as_bytes()).map_err(|error| {
+            Problem::temporary("no-temporary-folder", "cannot write a temporary file")
                 .because(error)
         })?;
         Ok(file)
     }
+}
+
+/// Writes a file beside its place and moves it there: nobody reads half of it.
+fn put_whole(folder: &Path, file: &Path, content: &[u8]) -> std::io::Result<()> {
+    let mut new = tempfile::NamedTempFile::new_in(folder)?;
+    std::io::Write::write_all(&mut new, content)?;
+    new.persist(file).map_err(|error| error.error)?;
+    Ok(())
 }
 
 /// Returns the files that git would read as the user's own configuration.
@@ -324,6 +378,16 @@ fn listed_reference(stdout: &str, reference: &str) -> Option<ObjectId> {
     let lines = stdout.lines().filter_map(|line| line.split_once('\t'));
     let mut wanted = lines.filter(|(_, name)| *name == reference);
     wanted.next().and_then(|(id, _)| id.parse().ok())
+}
+
+/// Reads the branches from what `git ls-remote` printed; names that are not legal here are left out.
+fn listed_branches(stdout: &str) -> BTreeMap<BranchName, ObjectId> {
+    let lines = stdout.lines().filter_map(|line| line.split_once('\t'));
+    let branches = lines.filter_map(|(id, name)| {
+        let branch = name.strip_prefix("refs/heads/")?.parse().ok()?;
+        Some((branch, id.parse().ok()?))
+    });
+    branches.collect()
 }
 
 /// Reads the outcome of a push from its porcelain lines: `FLAG\tFROM:TO\tSUMMARY (REASON)`.

@@ -4,25 +4,27 @@
 //! one reading. A section's form is missing only where a fault says why, or where secrets were not to be read.
 
 use std::collections::{BTreeMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::file::{self, OneOrMore};
 use super::layers::Layers;
-use super::rules::{self, WrittenDatabase};
+use super::rules;
 use super::secrets::Places;
 use super::{
-    ApiToken, DatabaseAddress, ForgeAccess, ForgeCredential, Keep, KeyAccess, KeySource, Limits,
-    Mail, Operator, PerHost, SmtpServer, WebhookSink,
+    ApiToken, ForgeAccess, ForgeCredential, Keep, KeyAccess, KeySource, Limits, Mail, Operator,
+    PerHost, SmtpServer, WebhookSink,
 };
 use crate::bot_key::BotKey;
 use crate::config::faults::{Collector, Found, KeyPath};
 use crate::config::rules::Checked;
 use crate::container;
+use crate::database::DatabaseAddress;
 use crate::names::{ForgeName, HookName, NodeName};
 use crate::outcome::printable;
+use crate::queue::{BreakerPolicy, Metering};
 use crate::secret::Secret;
 use crate::trigger::hooks::{ForgeKind, Hook, Proof, SigningKey};
 
@@ -183,6 +185,8 @@ pub(super) fn check(file: file::File, desk: &mut Desk<'_>) -> Option<Operator> {
             None => None,
         },
         webhooks,
+        metering: metering(&file.metering, desk),
+        breaker: breaker(&file.breaker, desk),
         reconcile,
         reindex,
         quiet_hook,
@@ -202,35 +206,27 @@ fn paths(written: &[String], key: &str, desk: &mut Desk<'_>) -> Vec<PathBuf> {
 
 fn database(
     file: &file::File,
-    data: Option<&std::path::Path>,
+    data: Option<&Path>,
     desk: &mut Desk<'_>,
 ) -> Option<DatabaseAddress> {
     let at = desk.layers.path("database");
-    let written =
-        desk.optional(Some(file.database.as_deref().unwrap_or("sqlite")), &at, rules::database)?;
-    let password_at = desk.layers.path("database_password_file");
-    let password_file = file.database_password_file.as_deref();
-    match written {
-        WrittenDatabase::At(DatabaseAddress::Postgres { url, .. }) => {
-            let password = password_file.map(|text| desk.secret(text, &password_at));
-            match password {
-                None => Some(DatabaseAddress::Postgres { url, password: None }),
-                Some(password) => {
-                    Some(DatabaseAddress::Postgres { url, password: Some(password?) })
-                }
-            }
-        }
-        sqlite => {
-            if password_file.is_some() {
-                let words = "means nothing beside SQLite";
-                desk.fault("operator-choice", &password_at, words, "leave it out");
-            }
-            match sqlite {
-                WrittenDatabase::InData => {
-                    Some(DatabaseAddress::Sqlite(data?.join("lockkeeper.sqlite")))
-                }
-                WrittenDatabase::At(address) => Some(address),
-            }
+    let text = file.database.as_deref().unwrap_or("sqlite");
+    let address = DatabaseAddress::parse(text, data?).map_err(|refusal| {
+        Found::new("operator-bad-address", &at, refusal.message).hint(refusal.hint)
+    });
+    let address = desk.take(address)?;
+    let Some(password_file) = file.database_password_file.as_deref() else { return Some(address) };
+    let at = desk.layers.path("database_password_file");
+    if let DatabaseAddress::Sqlite(_) = address {
+        desk.fault("operator-choice", &at, "means nothing beside SQLite", "leave it out");
+        return None;
+    }
+    let password = desk.secret(password_file, &at)?;
+    match password.expose_text() {
+        Some(password) => Some(address.with_password(password)),
+        None => {
+            desk.fault("operator-bad-token", &at, "holds no text", "");
+            None
         }
     }
 }
@@ -517,6 +513,31 @@ fn webhook(written: &file::Webhook, at: &KeyPath, desk: &mut Desk<'_>) -> Option
     let url = desk.optional(written.url.as_deref(), &at.key("url"), rules::web);
     let secret = desk.secret(written.secret_file.as_deref()?, &at.key("secret_file"));
     Some(WebhookSink { name: name?.to_string(), url: url?, secret: secret? })
+}
+
+fn metering(written: &file::Metering, desk: &mut Desk<'_>) -> Metering {
+    let at = KeyPath::of("metering");
+    let mut rate = |written: &Option<String>, key: &str| {
+        desk.optional(written.as_deref(), &at.key(key), rules::rate)
+    };
+    Metering {
+        per_branch: rate(&written.per_branch, "per_branch"),
+        per_package: rate(&written.per_package, "per_package"),
+        overall: rate(&written.overall, "overall"),
+    }
+}
+
+fn breaker(written: &file::Breaker, desk: &mut Desk<'_>) -> BreakerPolicy {
+    let at = KeyPath::of("breaker");
+    let usual = BreakerPolicy::default();
+    let (window, pause) = (written.window.as_deref(), written.pause.as_deref());
+    BreakerPolicy {
+        window: desk.time(window, &at.key("window"), usual.window, MINUTE..=7 * DAY),
+        percent: written.percent.unwrap_or(usual.percent),
+        at_least: written.at_least.unwrap_or(usual.at_least),
+        pause: desk.time(pause, &at.key("pause"), usual.pause, SECOND..=DAY),
+        probes: written.probes.unwrap_or(usual.probes),
+    }
 }
 
 fn limits(written: &file::Limits, desk: &mut Desk<'_>) -> Limits {

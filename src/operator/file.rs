@@ -36,8 +36,8 @@ pub(super) struct File {
     /// The folder for mirrors, runs and SQLite. Default: /var/lib/lockkeeper.
     #[schemars(example = &"/var/lib/lockkeeper")]
     pub(super) data: Option<String>,
-    /// The database: `sqlite` (a file in `data`), `sqlite:/PATH`, or `postgres://USER@HOST/NAME`. Default: sqlite.
-    #[schemars(regex(pattern = "^(sqlite(:/.*)?|postgres(ql)?://.*)$"), example = &"postgres://lockkeeper@db.example/lockkeeper")]
+    /// The database: `sqlite` (a file in `data`), or `postgres://USER@HOST/NAME`. Default: sqlite.
+    #[schemars(regex(pattern = "^(sqlite|postgres(ql)?://.*)$"), example = &"postgres://lockkeeper@db.example/lockkeeper")]
     pub(super) database: Option<String>,
     /// A file with the password for PostgreSQL.
     #[schemars(example = &"$CREDENTIALS_DIRECTORY/database-password")]

@@ -38,7 +38,9 @@ pub use secrets::Places;
 
 use crate::bot_key::BotKey;
 use crate::container;
+use crate::database::DatabaseAddress;
 use crate::names::{ForgeName, HookName, InstanceName, NodeName};
+use crate::queue::{BreakerPolicy, Metering};
 use crate::secret::Secret;
 use crate::trigger::hooks::{ForgeKind, Hook};
 
@@ -83,6 +85,10 @@ pub struct Operator {
     pub mail: Option<Mail>,
     /// Who gets reports by a webhook of ours.
     pub webhooks: Vec<WebhookSink>,
+    /// How often is published at most.
+    pub metering: Metering,
+    /// When publishing stops because many branches fail alike.
+    pub breaker: BreakerPolicy,
     /// How often every tracked source is looked at.
     pub reconcile: Duration,
     /// How often every package is looked at for branches that opt in or out.
@@ -95,20 +101,6 @@ pub struct Operator {
     pub limits: Limits,
     /// How long deliveries and run histories are kept.
     pub keep: Keep,
-}
-
-/// Where the database is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DatabaseAddress {
-    /// A file of this machine.
-    Sqlite(PathBuf),
-    /// A PostgreSQL server.
-    Postgres {
-        /// Its address, without a password.
-        url: Url,
-        /// The password, where the server asks for one.
-        password: Option<Secret>,
-    },
 }
 
 /// The bot's own key, and its name as committer.

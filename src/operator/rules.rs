@@ -7,12 +7,13 @@ use std::time::Duration;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use url::{Host, Url};
 
-use super::{DatabaseAddress, SmtpSecurity};
+use super::SmtpSecurity;
 use crate::config::faults::{Found, KeyPath};
 use crate::config::rules::{Checked, glob, name_fault};
 use crate::container::{Bytes, Time};
 use crate::names::NameError;
 use crate::outcome::printable;
+use crate::queue::{Rate, RateError};
 
 /// Checks a name by its own rule.
 pub(super) fn name<T: FromStr<Err = NameError>>(text: &str, at: &KeyPath) -> Checked<T> {
@@ -55,38 +56,12 @@ fn is_this_machine(url: &Url) -> bool {
     }
 }
 
-/// A database as it is written: its password is elsewhere.
-pub(super) fn database(text: &str, at: &KeyPath) -> Checked<WrittenDatabase> {
-    let refuse = |words: &str| {
-        Found::new("operator-bad-address", at, words)
-            .hint("write sqlite, sqlite:/PATH or postgres://USER@HOST/NAME")
-    };
-    if text == "sqlite" {
-        return Ok(WrittenDatabase::InData);
-    }
-    if let Some(path) = text.strip_prefix("sqlite:") {
-        return match path.starts_with('/') {
-            true => Ok(WrittenDatabase::At(DatabaseAddress::Sqlite(path.into()))),
-            false => Err(refuse("names no absolute path after sqlite:")),
-        };
-    }
-    let url = Url::parse(text).map_err(|_| refuse("is no database that is known"))?;
-    if !matches!(url.scheme(), "postgres" | "postgresql") {
-        return Err(refuse("is no database that is known"));
-    }
-    match url.password() {
-        None => Ok(WrittenDatabase::At(DatabaseAddress::Postgres { url, password: None })),
-        Some(_) => Err(Found::new("operator-bad-address", at, "holds a password")
-            .hint("put it into a file and name that with database_password_file")),
-    }
-}
-
-/// Where a database is, before its password and its folder are known.
-pub(super) enum WrittenDatabase {
-    /// SQLite in the folder `data`.
-    InData,
-    /// Somewhere else.
-    At(DatabaseAddress),
+/// Checks a limit on publications.
+pub(super) fn rate(text: &str, at: &KeyPath) -> Checked<Rate> {
+    text.parse().map_err(|error: RateError| {
+        let words = format!("`{}` is no rate: {}", printable(&error.text, 40), error.why);
+        Found::new("operator-bad-rate", at, words).hint("write it as 6/h or 200/d")
+    })
 }
 
 /// Checks a mail server.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::*;
 use crate::bot_key::BotKey;
 use crate::config::ConfigFaults;
+use crate::queue::BreakerPolicy;
 
 /// A folder with every secret that the examples name.
 struct Desk {
@@ -76,6 +77,8 @@ fn a_small_file_has_sensible_defaults() {
     assert_eq!((operator.workers, operator.node.as_str()), (2, "main"));
     assert_eq!(operator.reconcile, Duration::from_secs(600));
     assert_eq!(operator.limits.body, 25 << 20);
+    assert_eq!(operator.breaker, BreakerPolicy::default());
+    assert!(operator.metering.is_empty());
     let instance = &operator.instances[0];
     assert!(!instance.allow_file_sources && instance.looks_at(&"f44".parse().unwrap()));
     let target = instance.target(&"hello".parse().unwrap(), &"f44".parse().unwrap()).unwrap();

@@ -5,8 +5,10 @@ pub mod forges;
 pub mod https;
 pub mod lookaside;
 pub mod memory;
+pub mod postgres;
 mod rpm;
 mod run;
+pub mod service;
 pub mod smtp;
 pub mod sshd;
 
