@@ -28,6 +28,7 @@ mod stories {
     mod programs;
     mod removal;
     mod service;
+    mod service_crash;
     mod service_doors;
     mod service_nodes;
     mod service_queue;

@@ -268,12 +268,12 @@ fn later(time: Timestamp, wait: Duration) -> Timestamp {
 /// Runs futures side by side, in one task, until all have ended.
 async fn together<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
     let mut running: Vec<Running<F>> = futures.into_iter().map(Running::of).collect();
-    poll_fn(
-        |context| match running.iter_mut().filter(|one| !one.has_ended(context)).count() {
+    poll_fn(|context| {
+        match running.iter_mut().map(|one| one.has_ended(context)).filter(|ended| !ended).count() {
             0 => Poll::Ready(()),
             _ => Poll::Pending,
-        },
-    )
+        }
+    })
     .await;
     running.into_iter().filter_map(|one| one.output).collect()
 }
