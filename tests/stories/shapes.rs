@@ -1,5 +1,5 @@
 //! The shapes of our requests, against servers that know the published schemas: `tests/forge-schemas.sh` starts them
-//! and runs these. A request that does not fit is answered 422, and so is a setback here.
+//! and runs these. A request that does not fit is answered 400 or 422, and so is a setback here.
 
 use std::time::Duration;
 

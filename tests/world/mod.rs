@@ -7,6 +7,7 @@ pub mod https;
 pub mod images;
 pub mod lookaside;
 pub mod memory;
+pub mod postgres;
 mod rpm;
 mod run;
 pub mod service;

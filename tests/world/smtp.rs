@@ -54,7 +54,7 @@ impl MailServer {
 /// Speaks SMTP on one connection.
 fn serve(stream: TcpStream, kept: &Mutex<Kept>) -> std::io::Result<()> {
     let mut lines = BufReader::new(stream.try_clone()?).lines();
-    let mut say = |line: &str| (&stream).write_all(format!("{line}\r\n").as_bytes());
+    let say = |line: &str| (&stream).write_all(format!("{line}\r\n").as_bytes());
     let mut mail = Arrived::default();
     say("220 mail.example ESMTP")?;
     while let Some(line) = lines.next().transpose()? {

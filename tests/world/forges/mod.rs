@@ -312,10 +312,7 @@ async fn handle(
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
     let mut kept = kept.lock().expect("nobody panics holding it");
     let query = uri.query().unwrap_or_default();
-    kept.asked.push(Asked {
-        line: format!("{method} /{below}"),
-        at: Instant::now(),
-    });
+    kept.asked.push(Asked { line: format!("{method} /{below}"), at: Instant::now() });
     let trouble = kept.troubles.pop_front();
     if let Some(Trouble::Answers(status, headers, body)) = &trouble {
         let body = serde_json::from_str(body).unwrap_or_else(|_| json!(body));
