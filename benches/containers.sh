@@ -2,7 +2,8 @@
 # What a container adds to a population: benches/containers.sh REPOSITORY REV NAME SPEC [rounds]
 #
 # REPOSITORY holds a spec at SPEC and a release tag in reach of REV. The same commit is populated by the mechanism
-# `archive` in the program's own process, and by its image; beside them an empty container starts and ends. Warm: each
+# `archive` in the program's own process, and by its image; beside them an empty container starts and ends. The engine is
+# also asked what a command asks it once, and a service once in its life: what it can do, and what it holds. Warm: each
 # way ran once before. PROGRAM is the lockkeeper to measure, and the one that the image was built around
 # (containers/build --program PROGRAM archive).
 set -euo pipefail
@@ -26,6 +27,11 @@ empty() {
     "$engine" run --rm --network=none --read-only --cap-drop=all --log-driver=none \
         --entrypoint /bin/lockkeeper localhost/lockkeeper/archive --version >/dev/null
 }
+asked() {
+    "$engine" info --format '{{json .}}' >/dev/null
+    "$engine" ps --all --no-trunc >/dev/null
+    "$engine" image inspect localhost/lockkeeper/archive >/dev/null
+}
 populate() {
     rm -rf out
     "$program" populate --source "$repository" --rev "$rev" --config "$1.yaml" --package "$name" --dist .fc44 \
@@ -38,17 +44,18 @@ measure() {
     echo $(((${to/./} - ${from/./}) / 1000))
 }
 
-for way in empty "populate builtin" "populate image"; do $way; done
+for way in empty asked "populate builtin" "populate image"; do $way; done
 for _ in $(seq "$rounds"); do
-    echo "$(measure empty) $(measure populate builtin) $(measure populate image)"
+    echo "$(measure empty) $(measure asked) $(measure populate builtin) $(measure populate image)"
 done | awk '
-    { for (i = 1; i <= 3; i++) v[i, NR] = $i }
+    { for (i = 1; i <= 4; i++) v[i, NR] = $i }
     function median(i,   j, k, t, a) {
         for (j = 1; j <= NR; j++) a[j] = v[i, j]
         for (j = 1; j <= NR; j++) for (k = j + 1; k <= NR; k++) if (a[k] < a[j]) { t = a[j]; a[j] = a[k]; a[k] = t }
         return a[int((NR + 1) / 2)]
     }
     END {
-        e = median(1); b = median(2); c = median(3)
-        printf "empty container %d ms, built in %d ms, image %d ms: image over built in and start %.2f\n", e, b, c, c / (b + e)
+        e = median(1); a = median(2); b = median(3); c = median(4)
+        printf "empty container %d ms, questions to the engine %d ms, built in %d ms, image %d ms\n", e, a, b, c
+        printf "image over built in, start and questions: %.2f\n", c / (b + e + a)
     }'
