@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! bytes -> trigger -> Target -> observe -> Facts -> decide -> VerifiedTip -> populate -> PopulatedTree
-//!       -> land -> LandedCommit -> report -> words
+//!       -> land -> LandedCommit -> build -> Ending -> report -> words
 //! ```
 //!
 //! **From arguments to words**
@@ -24,6 +24,7 @@
 //! - [`prove`] has rpm itself prepare the tree, in a sandbox, where that is asked for.
 //! - [`land`] uploads, signs one commit and pushes it with a lease; only it makes a [`land::LandedCommit`].
 //! - [`lookaside`] keeps archives in a folder, or at a server that speaks dist-git's upload protocol.
+//! - [`build`] has the landed commit built, once, whatever crashes on the way.
 //! - [`report`] puts the outcome into words, JSON and an exit code.
 //! - [`outbox`] tells it: messages that are stored with the outcome, and the courier that carries them.
 //!
@@ -60,6 +61,7 @@
 //!
 //! - [`service`] runs unattended: it takes deliveries, keeps the queue moving and stops cleanly.
 //! - [`demo`] makes a small world in one folder and plays the main job in it.
+//! - [`replay`] makes recent publications again with this build and compares the trees.
 //! - [`conformance`] says point by point whether an image keeps the container contract.
 //! - [`init_spec`] drafts a first spec for a package that has none.
 
@@ -75,6 +77,7 @@
 
 pub mod bot_certs;
 pub mod bot_key;
+pub mod build;
 pub mod cli;
 pub mod config;
 pub mod conformance;
@@ -104,6 +107,7 @@ pub mod progress;
 pub mod prove;
 pub mod publication;
 pub mod queue;
+pub mod replay;
 pub mod report;
 pub mod secret;
 pub mod service;

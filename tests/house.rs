@@ -15,6 +15,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("octocrab", &["src/forge"]),
     ("lettre", &["src/outbox/mail.rs"]),
     ("sqlx", &["src/database"]),
+    ("dxr", &["src/build/koji"]),
 ];
 
 fn root() -> &'static Path {
@@ -147,10 +148,12 @@ const ORDER: &[&str] = &[
     "populate",
     "prove",
     "land",
+    "build",
     "forge",
     "report",
     "outbox",
     "sync",
+    "replay",
     "init_spec",
     "demo",
     "conformance",
@@ -247,7 +250,9 @@ fn imports_point_one_way() {
 }
 
 /// What stands before a code where one is given to a refusal or a problem.
-const CODE_COMES_AFTER: [&str; 12] = [
+const CODE_COMES_AFTER: [&str; 14] = [
+    "Refused::new(",
+    "impossible(",
     "Refusal::new(",
     "Refusal::config(",
     "Problem::permanent(",

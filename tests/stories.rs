@@ -29,6 +29,7 @@ mod stories {
     mod output;
     mod programs;
     mod removal;
+    mod replay;
     mod service;
     mod service_crash;
     mod service_doors;

@@ -46,6 +46,14 @@ Examples:
   Make archive, patches and spec of a commit, without asking who signed it:
     lockkeeper populate --source source/hello --rev main --config source-git.yaml --package hello --dist .fc44 --output populated";
 
+/// Below `replay --help`.
+pub const REPLAY: &str = "\
+Examples:
+  Does this build still make what was published on f44?
+    lockkeeper replay --dist-git dist-git/hello.git --branch f44 --key bot.key --dist .fc44
+  What was published since a day, with the released tarballs that the lookaside keeps:
+    lockkeeper replay --dist-git dist-git/hello.git --branch f44 --key bot.key --since 2024-01-01 --lookaside lookaside";
+
 /// Below `config --help`.
 pub const CONFIG: &str = "\
 Examples:

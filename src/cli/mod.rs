@@ -21,6 +21,7 @@ mod operator;
 mod populate;
 mod print;
 mod progress;
+mod replay;
 mod scope;
 mod secret;
 mod serve;
@@ -88,6 +89,9 @@ enum Command {
     /// Holds the bot's key in a process of its own, and signs what it has checked for itself.
     #[command(after_help = examples::SIGNER)]
     Signer(Box<signer::Arguments>),
+    /// Makes the bot's recent publications again with this build, and compares; it pushes nothing.
+    #[command(after_help = examples::REPLAY)]
+    Replay(replay::Arguments),
     /// Runs unattended: takes webhooks, syncs, and tells what came of it.
     #[command(after_help = examples::SERVE)]
     Serve(serve::Arguments),
@@ -158,6 +162,7 @@ async fn command(cli: Cli) -> Exit {
         Command::Key(command) => key::run(command, format),
         Command::Keys(arguments) => keys::run(arguments, format).await,
         Command::Signer(arguments) => signer::run(*arguments).await,
+        Command::Replay(arguments) => replay::run(arguments, format).await,
         Command::Serve(arguments) => serve::run(arguments).await,
         Command::Status(arguments) => status::run(arguments, format).await,
         Command::Jobs(command) => jobs::run(command, format).await,

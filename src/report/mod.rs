@@ -1,5 +1,6 @@
 //! Report: the outcome in words and in JSON. Pure: what to say, not where.
 
+pub mod build_words;
 pub mod forge;
 mod words;
 

@@ -16,6 +16,7 @@ fn every_example_of_the_help_runs() {
         examples::PREVIEW,
         examples::VERIFY,
         examples::POPULATE,
+        examples::REPLAY,
         examples::CONFIG,
     ] {
         let lines = text.lines().map(str::trim);

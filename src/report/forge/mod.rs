@@ -10,7 +10,7 @@
 //! code pings nobody and links nowhere.
 
 pub mod escape;
-mod shell;
+pub(in crate::report) mod shell;
 mod status;
 mod text;
 

@@ -1,7 +1,7 @@
 //! Commands that people can copy into a shell. Pure.
 
 /// Writes words as one command line: what a shell would read otherwise stands in single quotes.
-pub(super) fn command<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+pub(in crate::report) fn command<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     words.into_iter().map(quoted).collect::<Vec<_>>().join(" ")
 }
 
