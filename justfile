@@ -30,7 +30,7 @@ bench *arguments:
     cargo bench --locked {{arguments}}
 
 # Does what takes a night: fuzzing, mutants, many cases of each property, all benchmarks. docs/testing.md says more.
-nightly minutes='20': (fuzz minutes) mutants properties benches
+nightly minutes='20': (fuzz minutes) mutants properties schemas benches
 
 # Gives each fuzz target some minutes; what breaks one lies in fuzz/artifacts.
 fuzz minutes='2':
@@ -47,6 +47,10 @@ properties times='50':
     cargo test --locked --lib --test gate --no-run
     for _ in $(seq {{times}}); do cargo test --quiet --locked --lib --test gate || exit 1; done
 
+# Sends every request that we make at a forge to a server that knows the forge's published schema.
+schemas:
+    tests/forge-schemas.sh
+
 # Runs every benchmark that needs no tree from elsewhere.
 benches:
     cargo build --release --locked --example patch_series
@@ -54,4 +58,5 @@ benches:
     benches/nothing-to-do.sh
     cargo bench --locked --bench verify
     cargo bench --locked --bench landing
+    cargo bench --locked --bench index
     benches/patches.sh

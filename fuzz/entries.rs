@@ -13,8 +13,10 @@ use base64::engine::general_purpose::STANDARD;
 use lockkeeper::config::{BranchConfig, ListedKey};
 use lockkeeper::gate::{CommitObject, Policy, TagObject, Verdict, judge_commit, judge_tag};
 use lockkeeper::git::{self, EntryMode, Kind, Objects, Store, TreeEntry};
+use lockkeeper::index::{Hosts, RepositoryKey};
 use lockkeeper::names::ObjectId;
 use lockkeeper::openpgp::Certificates;
+use lockkeeper::operator::{Layers, Operator, Places};
 use lockkeeper::populate::apply;
 use lockkeeper::populate::upstream::tarball::{self, Limits};
 use lockkeeper::publication::Publication;
@@ -22,6 +24,7 @@ use lockkeeper::sources::SourcesFile;
 use lockkeeper::spec::{Context, Edits, ReleaseEdit, SpecFile};
 use lockkeeper::ssh::AllowedSigner;
 use lockkeeper::trailers::Trailers;
+use lockkeeper::trigger::hooks::{self, ForgeKind, Notice};
 
 /// Alice's certificate and Bob's SSH key. Nobody has the secret halves any more.
 const ALICE: &[u8] = include_bytes!("seeds/alice.asc");
@@ -233,4 +236,52 @@ pub fn trailers(bytes: &[u8]) {
     let Some(publication) = Publication::read(&trailers) else { return };
     let message = format!("Update\n\n{}", publication.to_paragraph());
     assert_eq!(Publication::read(&Trailers::parse(message.as_bytes())), Some(publication));
+}
+
+/// A delivery: its event on the first line, then its payload. What is not understood has a word why, and an address
+/// in it has one key however often that is made.
+fn delivery(kind: ForgeKind, bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let (event, body) = text.split_once('\n').unwrap_or(("push", &text));
+    let notices = hooks::parse(kind, event, body.as_bytes());
+    assert!(!notices.notices.is_empty() || notices.ignored.is_some());
+    for notice in &notices.notices {
+        let (Notice::Moved { repository, .. } | Notice::Deleted { repository, .. }) = notice else {
+            continue;
+        };
+        for url in &repository.urls {
+            if let Some(key) = RepositoryKey::of_text(url, &Hosts::default()) {
+                assert!(!key.as_str().chars().any(char::is_control));
+            }
+        }
+    }
+}
+
+/// A delivery of GitHub.
+pub fn delivery_github(bytes: &[u8]) {
+    delivery(ForgeKind::GitHub, bytes);
+}
+
+/// A delivery of GitLab.
+pub fn delivery_gitlab(bytes: &[u8]) {
+    delivery(ForgeKind::GitLab, bytes);
+}
+
+/// A delivery of Pagure.
+pub fn delivery_pagure(bytes: &[u8]) {
+    delivery(ForgeKind::Pagure, bytes);
+}
+
+/// A delivery of Forgejo or Gitea.
+pub fn delivery_forgejo(bytes: &[u8]) {
+    delivery(ForgeKind::Forgejo, bytes);
+}
+
+/// An operator config: every refusal has words.
+pub fn operator(bytes: &[u8]) {
+    let places = Places { folder: "/nowhere".into(), credentials: None, read_secrets: false };
+    let checked = Operator::check_without_secrets(bytes, &Layers::default(), &places);
+    if let Err(faults) = checked {
+        assert!(!faults.to_string().is_empty());
+    }
 }

@@ -18,7 +18,9 @@ mod stories {
     mod container_images;
     mod container_limits;
     mod dist_git;
+    mod forges;
     mod history;
+    mod index;
     mod interrupted;
     mod keys;
     mod landing;
@@ -29,6 +31,12 @@ mod stories {
     mod removal;
     mod replay;
     mod service;
+    mod service_crash;
+    mod service_doors;
+    mod service_nodes;
+    mod service_queue;
+    mod shapes;
+    mod sinks;
     mod source;
     mod tags;
     mod transports;

@@ -15,7 +15,9 @@ CREATE TABLE deliveries (
     UNIQUE (hook, delivery)
 );
 CREATE INDEX deliveries_unrouted ON deliveries (id) WHERE routed_at IS NULL;
-CREATE INDEX deliveries_by_time ON deliveries (received_at);
+-- What can be forgotten; a delivery comes into these after it was answered.
+CREATE INDEX deliveries_with_body ON deliveries (received_at) WHERE routed_at IS NOT NULL AND body IS NOT NULL;
+CREATE INDEX deliveries_without_body ON deliveries (received_at) WHERE routed_at IS NOT NULL AND body IS NULL;
 CREATE INDEX deliveries_by_hook ON deliveries (hook, id);
 
 -- Work that waits or runs; what has ended is in `runs`.

@@ -372,8 +372,6 @@ fn other_groups_can_make_the_version() {
 #[test]
 fn what_this_version_lacks_is_said_in_one_refusal() {
     let cases = [
-        "population: {container: registry.example/ns/image:1}",
-        "spec: {command: [./genspec]}",
         "delivery: pull-request",
         "build: {system: koji}",
         "build: {system: follow}",

@@ -9,7 +9,8 @@
 //! 4. [`Engine::resolve`] (`resolve`, `registry`): a branch's [`ImageReference`] becomes a [`PinnedImage`], once
 //!    for each sync; the digest is what runs and what is recorded;
 //! 5. [`Engine::run`] (`run`): `confine` writes the one argument list for both engines, `log` hears what is
-//!    printed, `watch` looks at the output folder, and whoever takes too much is stopped with all it started;
+//!    printed, `watch` looks at the output folder, whoever takes too much is stopped with all it started, and
+//!    `end` sorts how the others ended;
 //! 6. [`Ran`]: how it ended, and [`Ran::done`], which tells it as a refusal.
 //!
 //! An engine is started by its command line, with an environment that is named variable by variable
@@ -17,6 +18,7 @@
 //! Rule: the design, section 5, "Container contract".
 
 mod confine;
+mod end;
 mod engine;
 mod environment;
 mod image;

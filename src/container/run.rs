@@ -7,12 +7,13 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use super::confine::Confinement;
+use super::end::{self, End, Seen};
 use super::engine::{ANSWER, Engine, Kind, last_words};
 use super::image::PinnedImage;
-use super::log::Hearing;
+use super::log::{Heard, Hearing};
 use super::measure::Bytes;
 use super::options::Limits;
-use super::ran::{ExitKind, REFUSES, Ran};
+use super::ran::{ExitKind, Ran};
 use super::watch;
 use crate::outcome::{Problem, Refusal, Result};
 use crate::process::ProcessError;
@@ -78,28 +79,17 @@ impl Engine {
         let mut hearing = Hearing::begin(spec)?;
         let begun = Instant::now();
         let name = self.owner.next_name();
-        let end = self.follow(&name, image, spec, &mut hearing).await?;
+        let followed = self.follow(&name, image, spec, &mut hearing).await?;
         let heard = hearing.end()?;
-        let exit = match end {
-            End::Stopped(exit) => exit,
-            End::Ended(status) => match watch::look(&watched(spec), spec.limits).await {
+        let took = begun.elapsed();
+        let exit = match followed {
+            Followed::Stopped(exit) => exit,
+            Followed::Ended(status) => match watch::look(&watched(spec), spec.limits).await {
                 Some(what) => ExitKind::OutputTooLarge { what },
-                None => self.exit_kind(status, &heard, begun.elapsed(), spec)?,
+                None => self.ended_by_itself(status, &heard, took >= spec.limits.cpu_time.0)?,
             },
         };
-        let exit = match (exit, heard.stdout_is_cut) {
-            (ExitKind::Done, true) => {
-                ExitKind::OutputTooLarge { what: "more to stdout than is taken".to_owned() }
-            }
-            (exit, _) => exit,
-        };
-        Ok(Ran {
-            image: image.clone(),
-            exit,
-            stdout: heard.stdout,
-            log: heard.log,
-            took: begun.elapsed(),
-        })
+        Ok(Ran { image: image.clone(), exit, stdout: heard.stdout, log: heard.log, took })
     }
 
     fn may_run(&self, spec: &RunSpec<'_>) -> Result<()> {
@@ -147,7 +137,7 @@ impl Engine {
         image: &PinnedImage,
         spec: &RunSpec<'_>,
         hearing: &mut Hearing,
-    ) -> Result<End> {
+    ) -> Result<Followed> {
         let leash = Leash { engine: self, name, is_held: true };
         let invocation = self
             .invocation()
@@ -162,13 +152,16 @@ impl Engine {
         };
         self.stop(name, running).await?;
         leash.let_go();
-        Ok(End::Stopped(exit))
+        Ok(Followed::Stopped(exit))
     }
 
-    fn ended(&self, ended: Result<ExitStatus, ProcessError>, leash: Leash<'_>) -> Result<End> {
+    fn ended(&self, ended: Result<ExitStatus, ProcessError>, leash: Leash<'_>) -> Result<Followed> {
         let status = ended.map_err(|error| self.trouble(error))?;
-        leash.let_go();
-        Ok(End::Ended(status))
+        // An engine that was killed leaves its container behind.
+        if status.code().is_some() {
+            leash.let_go();
+        }
+        Ok(Followed::Ended(status))
     }
 
     fn confinement<'a>(
@@ -222,57 +215,41 @@ impl Engine {
         }
     }
 
-    /// Sorts how a container ended that nobody stopped.
-    fn exit_kind(
+    /// Says how a container ended that nobody stopped.
+    fn ended_by_itself(
         &self,
         status: ExitStatus,
-        heard: &super::log::Heard,
-        took: Duration,
-        spec: &RunSpec<'_>,
+        heard: &Heard,
+        cpu_time_is_over: bool,
     ) -> Result<ExitKind> {
-        let cpu_time_is_over = took >= spec.limits.cpu_time.0;
-        Ok(match status.code() {
-            Some(0) => ExitKind::Done,
-            Some(REFUSES) => ExitKind::Refused { last_line: heard.last_line.clone() },
-            Some(125) if self.speaks(&heard.last_error) => {
-                return Err(self.failed("run a container", heard.last_error.as_bytes()).into());
+        let seen = Seen {
+            code: status.code(),
+            kind: self.kind,
+            limits_memory: self.host.limits_memory,
+            cpu_time_is_over,
+            last_line: &heard.last_line,
+            last_error: &heard.last_error,
+        };
+        match end::sort(seen) {
+            End::OfContainer(ExitKind::Done) if heard.stdout_is_cut => {
+                let what = "more to stdout than is taken".to_owned();
+                Ok(ExitKind::OutputTooLarge { what })
             }
-            Some(126 | 127) if self.speaks(&heard.last_error) => {
-                ExitKind::NotStarted { words: heard.last_error.clone() }
+            End::OfContainer(exit) => Ok(exit),
+            End::NotBegun => {
+                Err(self.failed("run a container", heard.last_error.as_bytes()).into())
             }
-            // 128 + SIGKILL: by the kernel, for memory or for processor time.
-            Some(137) if !cpu_time_is_over && self.host.limits_memory => ExitKind::OutOfMemory,
-            Some(137) if cpu_time_is_over => ExitKind::TimedOut,
-            // 128 + SIGXCPU.
-            Some(152) => ExitKind::TimedOut,
-            // 128 + SIGXFSZ.
-            Some(153) => {
-                ExitKind::OutputTooLarge { what: "a file larger than it may be".to_owned() }
-            }
-            Some(code) => ExitKind::Failed { code },
-            None => return Err(self.was_killed().into()),
-        })
-    }
-
-    /// Says that somebody killed the engine's own process: the machine is going down, or short of memory.
-    fn was_killed(&self) -> Problem {
-        let words = format!("{} was killed while it ran a container", self.kind.program());
-        Problem::temporary("engine-failed", words)
-    }
-
-    /// Tells whether a line is the engine's own, and not the container's.
-    fn speaks(&self, line: &str) -> bool {
-        match self.kind {
-            Kind::Podman => line.starts_with("Error: "),
-            Kind::Docker => {
-                line.starts_with("docker: ") || line.starts_with("Run 'docker run --help'")
+            End::EngineKilled => {
+                // The machine is going down, or short of memory.
+                let words = format!("{} was killed while it ran a container", self.kind.program());
+                Err(Problem::temporary("engine-failed", words).into())
             }
         }
     }
 }
 
 /// How following a container ended.
-enum End {
+enum Followed {
     /// By itself.
     Ended(ExitStatus),
     /// We stopped it.

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use jiff::Timestamp;
 
 use super::jobs::{JobRequest, Requested, request};
-use super::session::{Row, Session, Value, values};
+use super::session::{Inserted, Row, Session, Value, values};
 use super::trouble::Answer;
 use super::{Database, sources};
 use crate::names::{BranchName, DeliveryId, HookName};
@@ -167,9 +167,9 @@ impl Database {
     /// As for every change to the database.
     pub async fn prune_deliveries(&self, bodies: Timestamp, rows: Timestamp) -> Answer<u64> {
         const BODIES: &str = "UPDATE deliveries SET body = NULL WHERE id IN (SELECT id FROM deliveries \
-             WHERE received_at < $1 AND body IS NOT NULL AND routed_at IS NOT NULL LIMIT 500)";
+             WHERE routed_at IS NOT NULL AND body IS NOT NULL AND received_at < $1 LIMIT 500)";
         const ROWS: &str = "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries \
-             WHERE received_at < $1 AND routed_at IS NOT NULL LIMIT 500)";
+             WHERE routed_at IS NOT NULL AND body IS NULL AND received_at < $1 LIMIT 500)";
         self.write(move |session| {
             Box::pin(async move {
                 let emptied = session.change(BODIES, values![bodies]).await?;
@@ -180,37 +180,32 @@ impl Database {
     }
 }
 
+/// What makes a delivery the same one.
+type Name = (String, String);
+
 /// Inserts deliveries; the answers are in their order.
 pub(super) async fn insert(
     session: &mut Session,
     deliveries: Vec<NewDelivery>,
 ) -> Answer<Vec<Stored>> {
-    let names: Vec<(HookName, DeliveryId)> =
-        deliveries.iter().map(|new| (new.hook.clone(), new.id.clone())).collect();
+    let name = |new: &NewDelivery| (new.hook.to_string(), new.id.to_string());
+    let mut stored = Vec::with_capacity(deliveries.len());
     let mut left = deliveries.into_iter();
-    let mut inserted = HashSet::new();
     for size in CHUNKS {
         while left.len() >= size {
-            insert_chunk(session, left.by_ref().take(size), size, &mut inserted).await?;
+            let chunk: Vec<NewDelivery> = left.by_ref().take(size).collect();
+            let names: Vec<Name> = chunk.iter().map(name).collect();
+            let inserted = insert_chunk(session, chunk).await?;
+            tell_apart(session, &names, inserted, &mut stored).await?;
         }
     }
-    // Twice in one group: only the first was inserted, so only the first finds itself.
-    let stored = |(hook, id): &(HookName, DeliveryId)| match inserted
-        .remove(&(hook.to_string(), id.to_string()))
-    {
-        true => Stored::New,
-        false => Stored::Duplicate,
-    };
-    Ok(names.iter().map(stored).collect())
+    Ok(stored)
 }
 
-async fn insert_chunk(
-    session: &mut Session,
-    deliveries: impl Iterator<Item = NewDelivery>,
-    size: usize,
-    inserted: &mut HashSet<(String, String)>,
-) -> Answer<()> {
-    let values = deliveries.flat_map(|new| -> [Value; 6] {
+/// Inserts deliveries by one statement; those that are there already are passed over.
+async fn insert_chunk(session: &mut Session, chunk: Vec<NewDelivery>) -> Answer<Inserted> {
+    let sql = insert_statement(chunk.len(), session.is_postgres());
+    let values = chunk.into_iter().flat_map(|new| -> [Value; 6] {
         [
             Value::from(String::from(new.hook)),
             Value::from(String::from(new.id)),
@@ -220,34 +215,53 @@ async fn insert_chunk(
             Value::from(new.received_at),
         ]
     });
-    let sql = insert_statement(size, session.is_postgres());
-    for row in &session.all_of(sql, values.collect()).await? {
-        inserted.insert((row.text(0)?, row.text(1)?));
-    }
+    session.insert(sql, values.collect()).await
+}
+
+/// Says of each name whether it was inserted. Nearly always all were, and nothing needs to be asked.
+async fn tell_apart(
+    session: &mut Session,
+    names: &[Name],
+    inserted: Inserted,
+    stored: &mut Vec<Stored>,
+) -> Answer<()> {
+    const SINCE: &str = "SELECT hook, delivery FROM deliveries WHERE id > $1";
+    let rows = match inserted {
+        Inserted::Rows(rows) => rows,
+        Inserted::Counted { count, .. } if count == names.len() as u64 => {
+            stored.extend(names.iter().map(|_| Stored::New));
+            return Ok(());
+        }
+        Inserted::Counted { count: 0, .. } => Vec::new(),
+        // The only writer: what it has just inserted has the last numbers.
+        Inserted::Counted { count, last } => {
+            session.all(SINCE, values![last - count as i64]).await?
+        }
+    };
+    let found = rows.iter().map(|row| Ok((row.text(0)?, row.text(1)?)));
+    let mut found = found.collect::<Answer<HashSet<Name>>>()?;
+    // Twice in one group: only the first was inserted, so only the first finds itself.
+    stored.extend(names.iter().map(|name| match found.remove(name) {
+        true => Stored::New,
+        false => Stored::Duplicate,
+    }));
     Ok(())
 }
 
-/// Returns the statement that inserts `size` deliveries. Only PostgreSQL wants its parameters numbered.
-fn insert_statement(size: usize, numbered: bool) -> String {
-    let row = |row: usize| match numbered {
-        true => {
-            let at = row * 6;
-            format!(
-                "(${}, ${}, ${}, ${}, ${}, ${})",
-                at + 1,
-                at + 2,
-                at + 3,
-                at + 4,
-                at + 5,
-                at + 6
-            )
-        }
-        false => "(?, ?, ?, ?, ?, ?)".to_owned(),
+/// Returns the statement that inserts `size` deliveries; PostgreSQL numbers its parameters and says what it inserted.
+fn insert_statement(size: usize, is_postgres: bool) -> String {
+    let numbered = |row: usize| {
+        let names: Vec<String> = (1..=6).map(|column| format!("${}", row * 6 + column)).collect();
+        format!("({})", names.join(", "))
     };
-    let rows: Vec<String> = (0..size).map(row).collect();
+    let rows: Vec<String> = match is_postgres {
+        true => (0..size).map(numbered).collect(),
+        false => vec!["(?, ?, ?, ?, ?, ?)".to_owned(); size],
+    };
+    let returning = if is_postgres { " RETURNING hook, delivery" } else { "" };
     format!(
         "INSERT INTO deliveries (hook, delivery, kind, event, body, received_at) VALUES {} \
-         ON CONFLICT (hook, delivery) DO NOTHING RETURNING hook, delivery",
+         ON CONFLICT (hook, delivery) DO NOTHING{returning}",
         rows.join(", ")
     )
 }

@@ -162,6 +162,27 @@ impl Session {
     }
 }
 
+/// What an insertion did, as far as each database says it cheaply.
+pub(super) enum Inserted {
+    /// How many rows, and the number of the last one.
+    Counted { count: u64, last: i64 },
+    /// The rows themselves.
+    Rows(Vec<Row>),
+}
+
+impl Session {
+    /// Runs an insertion that the program put together of its own constants; PostgreSQL's says what it returns.
+    pub(super) async fn insert(&mut self, sql: String, values: Vec<Value>) -> Answer<Inserted> {
+        let Connection::Sqlite(connection) = self.connection() else {
+            return self.all_of(sql, values).await.map(Inserted::Rows);
+        };
+        let arguments = for_sqlite(values).map_err(trouble)?;
+        let query = sqlx::query_with(AssertSqlSafe(sql), arguments);
+        let done = query.execute(connection).await.map_err(trouble)?;
+        Ok(Inserted::Counted { count: done.rows_affected(), last: done.last_insert_rowid() })
+    }
+}
+
 fn for_sqlite(values: Vec<Value>) -> Result<SqliteArguments, sqlx::Error> {
     let mut arguments = SqliteArguments::default();
     for value in values {

@@ -61,15 +61,26 @@ impl Writer {
         T: Send + 'static,
         W: for<'s> FnOnce(&'s mut Session) -> Step<'s, T> + Send + 'static,
     {
-        let (reply, answer) = oneshot::channel();
-        let change = Pending { work: Some(work), result: None, reply };
-        self.send(Wanted::Change(Box::new(change)), answer).await
+        let (wanted, answer) = wanted_change(work);
+        self.send(wanted, answer).await
     }
 
     async fn send<T>(&self, wanted: Wanted, answer: oneshot::Receiver<Answer<T>>) -> Answer<T> {
         self.sender.send(wanted).await.map_err(|_| closed())?;
         answer.await.map_err(|_| closed())?
     }
+}
+
+fn wanted_change<T, W>(work: W) -> (Wanted, oneshot::Receiver<Answer<T>>)
+where
+    T: Send + 'static,
+    W: for<'s> FnOnce(&'s mut Session) -> Step<'s, T> + Send + 'static,
+{
+    let (reply, answer) = oneshot::channel();
+    (
+        Wanted::Change(Box::new(Pending { work: Some(work), result: None, reply })),
+        answer,
+    )
 }
 
 fn closed() -> Problem {
@@ -167,13 +178,19 @@ impl Group {
 
 async fn write(pools: Arc<Pools>, mut receiver: mpsc::Receiver<Wanted>) {
     while let Some(first) = receiver.recv().await {
-        let mut group = Group::default();
-        group.add(first);
-        while let (true, Ok(next)) = (group.len() < GROUP, receiver.try_recv()) {
-            group.add(next);
-        }
-        write_group(&pools, group).await;
+        write_group(&pools, gather(first, &mut receiver)).await;
     }
+}
+
+/// Returns what has arrived, as far as one group goes; the rest stays in line.
+fn gather(first: Wanted, receiver: &mut mpsc::Receiver<Wanted>) -> Group {
+    let mut group = Group::default();
+    group.add(first);
+    while group.len() < GROUP {
+        let Ok(next) = receiver.try_recv() else { break };
+        group.add(next);
+    }
+    group
 }
 
 /// Does one group and answers everybody in it.
@@ -246,5 +263,111 @@ fn again(problem: &Problem) -> Problem {
         hint: hint.clone(),
         lasting: *lasting,
         source: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::database::{Database, DatabaseAddress};
+
+    fn delivery(number: usize) -> NewDelivery {
+        NewDelivery {
+            hook: "src".parse().unwrap(),
+            id: format!("id-{number}").parse().unwrap(),
+            kind: "github".to_owned(),
+            event: "push".to_owned(),
+            body: b"{}".to_vec(),
+            received_at: jiff::Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    fn wanted(number: usize) -> (Wanted, oneshot::Receiver<Answer<Stored>>) {
+        let (reply, answer) = oneshot::channel();
+        (Wanted::Delivery(delivery(number), reply), answer)
+    }
+
+    /// Returns a change that runs one statement.
+    fn change(sql: &'static str) -> (Wanted, oneshot::Receiver<Answer<u64>>) {
+        wanted_change(move |session| Box::pin(async move { session.change(sql, values![]).await }))
+    }
+
+    async fn open() -> (tempfile::TempDir, Database) {
+        let folder = tempfile::tempdir().unwrap();
+        let address = DatabaseAddress::parse("sqlite", folder.path()).unwrap();
+        (folder, Database::open(&address).await.unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_change_that_fails_leaves_those_beside_it_alone() {
+        let (_folder, db) = open().await;
+        let mut group = Group::default();
+        let (one, stored) = wanted(1);
+        let (two, wrong) = change("INSERT INTO no_such_table VALUES (1)");
+        let (three, right) = change("INSERT INTO switches (scope, value) VALUES ('all', '{}')");
+        [one, two, three].into_iter().for_each(|wanted| group.add(wanted));
+        write_group(&db.inner.pools, group).await;
+        assert_eq!(stored.await.unwrap().unwrap(), Stored::New);
+        assert_eq!(wrong.await.unwrap().unwrap_err().code.0, "database-failed");
+        assert_eq!(right.await.unwrap().unwrap(), 1);
+        assert_eq!(db.deliveries_to_route(9).await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_does_not_fit_into_a_group_comes_into_the_next() {
+        let (sender, mut receiver) = mpsc::channel(BACKLOG);
+        for number in 0..GROUP + 44 {
+            assert!(sender.try_send(wanted(number).0).is_ok());
+        }
+        let mut lengths = Vec::new();
+        while let Ok(first) = receiver.try_recv() {
+            lengths.push(gather(first, &mut receiver).len());
+        }
+        assert_eq!(lengths, [GROUP, 44]);
+    }
+
+    #[tokio::test]
+    async fn a_change_half_done_is_undone() {
+        let (_folder, db) = open().await;
+        let half = db.write(|session| {
+            Box::pin(async move {
+                let sql = "INSERT INTO switches (scope, value) VALUES ('all', '{}')";
+                session.change(sql, values![]).await?;
+                session.change("INSERT INTO no_such_table VALUES (1)", values![]).await
+            })
+        });
+        assert!(half.await.is_err());
+        assert!(db.rows("SELECT scope FROM switches", values![]).await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn one_group_is_one_transaction_with_each_answer_in_its_place() {
+        let (folder, db) = open().await;
+        db.store_delivery(delivery(7)).await.unwrap();
+        let mut group = Group::default();
+        // Long enough for a statement of each length; 7 is there already, 3 comes twice.
+        let numbers: Vec<usize> = (0..100).chain([3]).collect();
+        let mut answers = Vec::new();
+        for number in &numbers {
+            let (wanted, answer) = wanted(*number);
+            group.add(wanted);
+            answers.push(answer);
+        }
+        let log = folder.path().join("lockkeeper.sqlite-wal");
+        let before = commits(&log);
+        write_group(&db.inner.pools, group).await;
+        assert_eq!(commits(&log) - before, 1, "one commit, so one fsync");
+        for (at, answer) in answers.into_iter().enumerate() {
+            let duplicate = at == 100 || numbers[at] == 7;
+            let expected = if duplicate { Stored::Duplicate } else { Stored::New };
+            assert_eq!(answer.await.unwrap().unwrap(), expected, "{at}");
+        }
+    }
+
+    /// Counts the commits in a write-ahead log: frames that say how large the database is afterwards.
+    fn commits(log: &std::path::Path) -> usize {
+        let bytes = std::fs::read(log).unwrap();
+        let frames = bytes[32..].chunks_exact(24 + 4096);
+        frames.filter(|frame| frame[4..8] != [0; 4]).count()
     }
 }

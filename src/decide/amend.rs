@@ -5,13 +5,13 @@
 //! calls final. Each goes through the legality, floor and EVR checks again. The evidence that a [`VerifiedTip`] holds
 //! is about the source commit, which no amendment touches.
 
-use super::{AutoMacros, BranchState, Order, VerifiedTip};
+use super::{AutoMacros, BranchConfig, BranchState, Order, VerifiedTip};
 use crate::names::{TreePath, Version};
 use crate::observe::SourceSpec;
 use crate::outcome::Refusal;
 use crate::spec::{Context, SpecFile};
 use crate::trigger::Target;
-use crate::version::{as_written, next};
+use crate::version::{Plan, ReleaseQuestion, as_written, next};
 
 /// Something that was not known when the order was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +36,17 @@ pub trait Amend: Sized {
     /// # Errors
     /// Refusals of the release rules, and of specs that cannot be read.
     fn amend(self, amendment: Amendment) -> Result<Self, Refusal>;
+
+    /// Closes the order: nothing more will come to light.
+    ///
+    /// # Errors
+    /// The refusal of the tag's version, where no container gave another.
+    fn close(self) -> Result<Self, Refusal> {
+        match &self.order().open {
+            None => Ok(self),
+            Some(refusal) => Err(refusal.clone()),
+        }
+    }
 }
 
 impl Amend for VerifiedTip {
@@ -82,7 +93,7 @@ impl Order {
         let read = self.read_spec();
         let (epoch, version) = (self.config.release.epoch, &self.release.version);
         let question = self.basis.question(version, epoch, read.epoch()?, self.dist.as_deref());
-        self.plan = next(&question)?;
+        (self.plan, self.open) = planned(&self.config, &question)?;
         self.keeps_auto_macros =
             self.config.release.auto == AutoMacros::Keep && read.uses_autorelease();
         Ok(())
@@ -108,7 +119,23 @@ impl Order {
         self.plan = as_written(&question, evr(release.without_dist), &evr(release.with_dist))?;
         self.release.version = version;
         self.keeps_auto_macros = false;
+        self.open = None;
         Ok(())
+    }
+}
+
+/// Returns the plan; where a container may give another version than the tag's, a refusal of that waits until it has.
+pub(super) fn planned(
+    config: &BranchConfig,
+    question: &ReleaseQuestion<'_>,
+) -> Result<(Plan, Option<Refusal>), Refusal> {
+    match (next(question), &config.population.container) {
+        (Ok(plan), _) => Ok((plan, None)),
+        (Err(refusal), None) => Err(refusal),
+        (Err(refusal), Some(_)) => {
+            let unasked = ReleaseQuestion { floor: None, newer_branches: &[], ..*question };
+            Ok((next(&unasked)?, Some(refusal)))
+        }
     }
 }
 

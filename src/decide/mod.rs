@@ -32,7 +32,7 @@ use crate::outcome::Refusal;
 use crate::spec::{Context, SpecFile};
 use crate::trigger::Target;
 use crate::version::{
-    Candidate, Chosen, Floor, NewerBranch, Plan, ReleaseQuestion, check_not_moved, next,
+    Candidate, Chosen, Floor, NewerBranch, Plan, ReleaseQuestion, check_not_moved,
 };
 
 /// What follows from the facts.
@@ -112,6 +112,8 @@ pub struct Order {
     keeps_auto_macros: bool,
     image: Option<String>,
     basis: Basis,
+    /// Why the tag's version cannot be published, where a container may still give another.
+    open: Option<Refusal>,
 }
 
 /// What a plan is worked out from besides the version and the spec.
@@ -255,7 +257,8 @@ pub fn order(ordered: Ordered, rules: &Rules) -> Result<Order, Refusal> {
     let basis = Basis { floor: branch.floor?, commits_since_tag, newer_branches };
     let dist = rules.dist.as_deref();
     let version = &release.chosen.version;
-    let plan = next(&basis.question(version, branch.config.release.epoch, read.epoch()?, dist))?;
+    let question = basis.question(version, branch.config.release.epoch, read.epoch()?, dist);
+    let (plan, open) = amend::planned(&branch.config, &question)?;
     warnings.extend(release.chosen.warnings.iter().chain(&plan.warnings).cloned());
     let keeps_auto_macros =
         branch.config.release.auto == AutoMacros::Keep && read.uses_autorelease();
@@ -273,6 +276,7 @@ pub fn order(ordered: Ordered, rules: &Rules) -> Result<Order, Refusal> {
         keeps_auto_macros,
         image: None,
         basis,
+        open,
     })
 }
 

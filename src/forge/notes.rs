@@ -31,10 +31,10 @@ pub(super) async fn put_comment(
     doing: &str,
 ) -> Answer<Option<RemoteId>> {
     let speaks = dialect(wire.account().kind);
-    if let Some(known) = known.and_then(|known| serde_json::from_str::<CommentId>(&known.0).ok()) {
-        if edit(wire, speaks, comment, &known, doing).await? {
-            return Ok(Some(remembered(&known)));
-        }
+    if let Some(known) = known.and_then(|known| serde_json::from_str::<CommentId>(&known.0).ok())
+        && edit(wire, speaks, comment, &known, doing).await?
+    {
+        return Ok(Some(remembered(&known)));
     }
     let Some(place) = place(wire, speaks, comment, doing).await? else { return Ok(None) };
     if let Some(found) = search_comments(wire, speaks, login, comment, &place, doing).await? {

@@ -200,6 +200,8 @@ impl Place<'_> {
 
     async fn fetch_objects(&self) -> Result<()> {
         let repository = self.wanted.source.git_dir();
+        // git runs in the tree, where a relative path would mean another place.
+        let repository = std::path::absolute(&repository).unwrap_or(repository);
         let config = self.folder.join("gitconfig");
         let quoted = repository.to_string_lossy().replace('\\', "\\\\").replace('"', "\\\"");
         let lines = format!(

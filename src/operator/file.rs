@@ -24,10 +24,11 @@ const RATE: &str = r"^[0-9]+/(h|d)$";
 
 /// The operator config of Lockkeeper, `lockkeeper.yaml`. Every secret is a file, or a credential of systemd written `$CREDENTIALS_DIRECTORY/NAME`; relative paths begin at the folder of this file.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 #[schemars(title = "Lockkeeper operator config")]
 pub(super) struct File {
     /// Where HTTP is served: an address and port, or a list of them. Default: 127.0.0.1:8080.
+    #[serde(default)]
     #[schemars(schema_with = "one_or_more", example = &"127.0.0.1:8080")]
     pub(super) listen: Option<OneOrMore>,
     /// What the service is called from outside, for links in reports. Default: no links.
@@ -59,36 +60,46 @@ pub(super) struct File {
     pub(super) key: Option<Key>,
     /// Public halves of the bot's earlier keys, whose commits in dist-git are its own.
     #[schemars(length(max = 100), example = ["/etc/lockkeeper/bot-2025.asc"])]
+    #[serde(default)]
     pub(super) bot_certs: Vec<String>,
     /// A folder of certificates that are authentic, or a list of them.
+    #[serde(default)]
     #[schemars(schema_with = "one_or_more", example = &"/etc/lockkeeper/keyring.d")]
     pub(super) keyring: Option<OneOrMore>,
     /// The doors for webhooks: POST /hooks/NAME.
     #[schemars(length(max = 1000))]
+    #[serde(default)]
     pub(super) hooks: Vec<Hook>,
     /// Where reports go.
     #[schemars(length(max = 100))]
+    #[serde(default)]
     pub(super) forges: Vec<Forge>,
     /// The dist-gits that are served.
     #[schemars(required, length(min = 1, max = 100))]
     pub(super) instances: Option<Vec<Instance>>,
     /// Hosts by other names than their own: the name that is written, and the one that counts. Ports may stand in both.
     #[schemars(example = BTreeMap::from([("old.example", "forge.example")]))]
+    #[serde(default)]
     pub(super) hosts: BTreeMap<String, String>,
     /// How containers are run.
     #[schemars(with = "crate::container::Options")]
+    #[serde(default)]
     pub(super) population: Value,
     /// Who may use the API, by a bearer token.
     #[schemars(length(max = 100))]
+    #[serde(default)]
     pub(super) api_tokens: Vec<ApiToken>,
     /// How mail is sent. Default: none is.
     pub(super) mail: Option<Mail>,
     /// Who gets reports by a webhook of ours.
     #[schemars(length(max = 100))]
+    #[serde(default)]
     pub(super) webhooks: Vec<Webhook>,
     /// How often is published at most. What is left out is not limited.
+    #[serde(default)]
     pub(super) metering: Metering,
     /// When publishing stops because many branches fail alike.
+    #[serde(default)]
     pub(super) breaker: Breaker,
     /// How often every tracked source is looked at, besides deliveries. Default: 10min.
     #[schemars(regex(pattern = TIME), example = &"10min")]
@@ -100,10 +111,13 @@ pub(super) struct File {
     #[schemars(regex(pattern = TIME), example = &"1d")]
     pub(super) quiet_hook: Option<String>,
     /// How politely hosts are asked on timers.
+    #[serde(default)]
     pub(super) per_host: PerHost,
     /// What a delivery and its connection may take.
+    #[serde(default)]
     pub(super) limits: Limits,
     /// How long things are kept.
+    #[serde(default)]
     pub(super) keep: Keep,
 }
 
@@ -146,7 +160,7 @@ pub(super) struct Key {
 
 /// A door for webhooks.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Hook {
     /// Its name: deliveries come to /hooks/NAME.
     #[schemars(required, regex(pattern = LABEL), example = &"src")]
@@ -162,12 +176,13 @@ pub(super) struct Hook {
     pub(super) signing_token_files: Option<Vec<String>>,
     /// The bot's own accounts there, whose acts come back as echoes and are ignored.
     #[schemars(length(max = 100), example = ["lockkeeper-bot"])]
+    #[serde(default)]
     pub(super) bot_accounts: Vec<String>,
 }
 
 /// A forge that reports go to: either `token_file` or `app`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Forge {
     /// What it is called here.
     #[schemars(required, regex(pattern = LABEL), example = &"github")]
@@ -190,7 +205,7 @@ pub(super) struct Forge {
 
 /// A GitHub App.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub(super) struct App {
     /// Its id.
     #[schemars(required, range(min = 1, max = 4_294_967_295_u32))]
@@ -205,7 +220,7 @@ pub(super) struct App {
 
 /// A dist-git.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Instance {
     /// What it is called here.
     #[schemars(required, regex(pattern = LABEL), example = &"fedora")]
@@ -221,11 +236,14 @@ pub(super) struct Instance {
     pub(super) packages: Option<Packages>,
     /// Globs of the branches that are looked at. Default: all.
     #[schemars(length(max = 100), example = ["rawhide", "f*"])]
+    #[serde(default)]
     pub(super) branches: Vec<String>,
     /// The dist tag of each branch.
     #[schemars(example = BTreeMap::from([("f44", ".fc44")]))]
+    #[serde(default)]
     pub(super) dist_tags: BTreeMap<String, String>,
     /// Whether a branch config may name a repository of this machine as its source.
+    #[serde(default)]
     pub(super) allow_file_sources: bool,
     /// Whether release tags must be signed where a branch does not say. Default: signed.
     pub(super) tags: Option<TagTrust>,
@@ -233,7 +251,7 @@ pub(super) struct Instance {
 
 /// A lookaside cache.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Lookaside {
     /// Where archives are uploaded: a folder, or an address (ADDRESS/upload.cgi is posted to).
     #[schemars(required, example = &"https://dist-git.example/repo/pkgs")]
@@ -282,7 +300,7 @@ pub(super) struct Packages {
 
 /// A token for the API.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub(super) struct ApiToken {
     /// Whose it is: what the log and the history say.
     #[schemars(required, regex(pattern = LABEL), example = &"ops")]
@@ -297,7 +315,7 @@ pub(super) struct ApiToken {
 
 /// How mail is sent.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Mail {
     /// The server: `smtps://HOST[:PORT]`, or `smtp://HOST[:PORT]` with STARTTLS; without on this machine only.
     #[schemars(required, regex(pattern = "^smtps?://"), example = &"smtps://mail.example")]
@@ -312,12 +330,13 @@ pub(super) struct Mail {
     pub(super) from: Option<String>,
     /// Who gets every report that a person must act on.
     #[schemars(length(max = 100), example = ["packagers@example.org"])]
+    #[serde(default)]
     pub(super) to: Vec<String>,
 }
 
 /// Somebody who gets reports by a webhook of ours.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Webhook {
     /// What it is called here.
     #[schemars(required, regex(pattern = LABEL), example = &"dashboard")]

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
@@ -267,23 +267,38 @@ fn later(time: Timestamp, wait: Duration) -> Timestamp {
 
 /// Runs futures side by side, in one task, until all have ended.
 async fn together<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
-    let mut running: Vec<(Pin<Box<F>>, Option<F::Output>)> =
-        futures.into_iter().map(|future| (Box::pin(future), None)).collect();
+    let mut running: Vec<Running<F>> = futures.into_iter().map(Running::of).collect();
     poll_fn(|context| {
-        for (future, output) in &mut running {
-            if output.is_none()
-                && let Poll::Ready(ended) = future.as_mut().poll(context)
-            {
-                *output = Some(ended);
-            }
+        let mut all_ended = true;
+        for one in &mut running {
+            all_ended &= one.has_ended(context);
         }
-        match running.iter().all(|(_, output)| output.is_some()) {
-            true => Poll::Ready(()),
-            false => Poll::Pending,
-        }
+        if all_ended { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
-    running.into_iter().filter_map(|(_, output)| output).collect()
+    running.into_iter().filter_map(|one| one.output).collect()
+}
+
+/// A future, and what it came to.
+struct Running<F: Future> {
+    future: Pin<Box<F>>,
+    output: Option<F::Output>,
+}
+
+impl<F: Future> Running<F> {
+    fn of(future: F) -> Running<F> {
+        Running { future: Box::pin(future), output: None }
+    }
+
+    /// Goes on with it, and tells whether it has ended.
+    fn has_ended(&mut self, context: &mut Context<'_>) -> bool {
+        if self.output.is_none()
+            && let Poll::Ready(output) = self.future.as_mut().poll(context)
+        {
+            self.output = Some(output);
+        }
+        self.output.is_some()
+    }
 }
 
 #[cfg(test)]

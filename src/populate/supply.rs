@@ -64,5 +64,5 @@ pub async fn supply<A: Amend>(mut ordered: A, means: &Means<'_>) -> Result<(A, S
         }
         given = Some(gave);
     }
-    Ok((ordered, Supplies { release, given, notes }))
+    Ok((ordered.close()?, Supplies { release, given, notes }))
 }

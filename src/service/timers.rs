@@ -15,7 +15,7 @@ use crate::container::{self, Engine};
 use crate::database::{Answer, Database, IDS_AT_LEAST};
 use crate::names::NodeName;
 use crate::operator::Keep;
-use crate::outbox::Courier;
+use crate::outbox::{Courier, Round};
 use crate::outcome::Fault;
 
 /// How often the outbox is looked at where nobody rings: messages become due, and other nodes leave some.
@@ -43,7 +43,9 @@ pub async fn courier(
         let pause = match round {
             Ok(round) => {
                 trouble.is_over("messages are carried again");
-                tracing::debug!(?round, "the courier was on its way");
+                if round != Round::default() {
+                    tracing::debug!(?round, "messages were carried");
+                }
                 OUTBOX
             }
             Err(Fault::Failed(problem)) => trouble.pause("messages cannot be carried", &problem),

@@ -23,7 +23,7 @@ fn tip(number: usize) -> ObjectId {
 fn tracks(text: &str, source: &str, branch: &str) -> BranchEntry {
     let tracking = Tracking::Source {
         source: source.to_owned(),
-        address: source.to_owned(),
+        address: format!("https://{source}.git"),
         branch: branch.parse().unwrap(),
         config: "digest".to_owned(),
     };
@@ -164,6 +164,7 @@ async fn tracked_sources_are_listed_once_each(store: &Store) {
     ];
     store.db.put_branches(entries, at(0)).await.unwrap();
     let page = store.db.tracked_sources(None, 2).await.unwrap();
+    assert_eq!(page[0].address, Some(format!("https://{}.git", page[0].source)));
     let shown = |page: &[lockkeeper::database::SourceRecord]| {
         page.iter().map(|s| format!("{}#{}", s.source, s.branch)).collect::<Vec<_>>()
     };

@@ -4,14 +4,13 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use lockkeeper::database::{Database, DatabaseAddress, NewDelivery, Stored};
 use lockkeeper::outcome::Lasting;
 
 use crate::postgres::Postgres;
-use crate::store::{Store, at, delivery, key, postgres_address};
+use crate::store::{delivery, postgres_address};
 
 /// Names the database that the child is to store into; without it the child is no child.
 const ADDRESS: &str = "LOCKKEEPER_TEST_STORE_INTO";
@@ -182,30 +181,4 @@ async fn a_server_that_comes_back_is_used_again() {
     assert_eq!(db.store_delivery(delivery("src", "before")).await.unwrap(), Stored::Duplicate);
     assert_eq!(db.store_delivery(delivery("src", "after")).await.unwrap(), Stored::New);
     assert_eq!(db.deliveries_to_route(9).await.unwrap().len(), 2);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_change_that_fails_leaves_those_beside_it_alone() {
-    let store = Store::sqlite().await;
-    // Two that are well, around many that ask for a branch that cannot be: their statement fails.
-    let mut tasks = Vec::new();
-    let wrong = AtomicBool::new(false);
-    for number in 0..50 {
-        let db = store.db.clone();
-        let new = delivery("src", &format!("id-{number}"));
-        tasks.push(tokio::spawn(async move { db.store_delivery(new).await.map(drop) }));
-        let db = store.db.clone();
-        let key = key(&format!("p{number}#f44"));
-        tasks.push(tokio::spawn(async move {
-            let cause = lockkeeper::queue::Cause::Reconcile;
-            let wanted = lockkeeper::database::JobRequest { key, cause, not_before: at(0) };
-            db.request(wanted, at(0)).await.map(drop)
-        }));
-    }
-    for task in tasks {
-        wrong.fetch_or(task.await.unwrap().is_err(), Ordering::Relaxed);
-    }
-    assert!(!wrong.into_inner());
-    assert_eq!(store.jobs().await.len(), 50);
-    assert_eq!(store.db.deliveries_to_route(99).await.unwrap().len(), 50);
 }

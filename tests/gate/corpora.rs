@@ -11,11 +11,16 @@ mod entries;
 type Entry = fn(&[u8]);
 
 /// Each target and its name.
-const TARGETS: [(&str, Entry); 12] = [
+const TARGETS: [(&str, Entry); 17] = [
     ("allowed_signer", entries::allowed_signer),
     ("certificates", entries::certificates),
     ("commit", entries::commit),
     ("config", entries::config),
+    ("delivery_forgejo", entries::delivery_forgejo),
+    ("delivery_github", entries::delivery_github),
+    ("delivery_gitlab", entries::delivery_gitlab),
+    ("delivery_pagure", entries::delivery_pagure),
+    ("operator", entries::operator),
     ("patch", entries::patch),
     ("signature", entries::signature),
     ("sources", entries::sources),

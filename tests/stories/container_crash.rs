@@ -35,6 +35,36 @@ async fn a_run_that_is_given_up_takes_its_container_with_it() {
 }
 
 #[tokio::test]
+async fn an_engine_that_is_killed_leaves_nothing_and_is_tried_again() {
+    let world = Containers::new();
+    let engine = world.engine().await;
+    let image = world.pinned(&engine).await;
+    let log = world.path("run.log");
+    let spec = world.script("touch /output/begun; sleep 3343", &log);
+    let kill = async {
+        until("it begins", || world.path("output/begun").exists()).await;
+        assert!(kill_engine_of(&world.label()), "its process is there");
+    };
+    let (ran, ()) = tokio::join!(engine.run(&image, &spec), kill);
+    let Err(Fault::Failed(problem)) = ran else { panic!("{ran:?}") };
+    assert_eq!((problem.code.0, problem.lasting), ("engine-failed", Lasting::Temporary));
+    until("the container goes", || world.leftovers().is_empty()).await;
+}
+
+/// Kills the engine's process that runs a container with this label.
+fn kill_engine_of(label: &str) -> bool {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let is_it = |entry: &std::fs::DirEntry| {
+        let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).into_owned();
+        line.starts_with("podman\0") && line.contains(label)
+    };
+    let id = processes.filter(is_it).find_map(|entry| entry.file_name().into_string().ok());
+    let kill = |id| Command::new("kill").args(["-KILL", id]).status().is_ok_and(|it| it.success());
+    id.as_deref().is_some_and(kill)
+}
+
+#[tokio::test]
 async fn what_a_crashed_bot_left_is_swept_and_the_living_are_let_be() {
     let world = Containers::new();
     // A bot of its own, killed in the middle of a run.
@@ -42,7 +72,8 @@ async fn what_a_crashed_bot_left_is_swept_and_the_living_are_let_be() {
     bot.args(["--exact", "stories::container_crash::run_for_ever", "--ignored", "--nocapture"]);
     let crashed = format!("crashed-{}", world.label());
     bot.env("LOCKKEEPER_STORY", world.path("output")).env("LOCKKEEPER_LABEL", &crashed);
-    bot.envs(variables());
+    // What it cannot remove any more goes with this world.
+    bot.envs(variables()).env("TMPDIR", world.path(""));
     let mut bot = bot.spawn().unwrap();
     until("the bot's container begins", || world.path("output/begun").exists()).await;
     let engine = world.engine().await;

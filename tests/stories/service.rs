@@ -8,12 +8,11 @@ use crate::world::{NewCommit, Project, World, git};
 
 /// Has every push to source-git delivered, as a forge does it: by a hook of git's that signs and sends.
 fn deliver_pushes(world: &World, address: std::net::SocketAddr) {
-    let url = format!("file://{}", world.source.folder().display());
     let script = format!(
         r#"#!/bin/sh
 while read -r before after ref; do
     body="{{\"ref\":\"$ref\",\"before\":\"$before\",\"after\":\"$after\",\"commits\":[],\
-\"repository\":{{\"full_name\":\"pkg/hello\",\"clone_url\":\"{url}\"}},\"sender\":{{\"login\":\"alice\"}}}}"
+\"repository\":{{\"full_name\":\"pkg/hello\",\"clone_url\":\"ssh://git@127.0.0.1/pkg/hello.git\"}},\"sender\":{{\"login\":\"alice\"}}}}"
     signature=$(printf %s "$body" | openssl dgst -sha256 -hmac "{SECRET}" | sed 's/.* //')
     printf %s "$body" | curl --silent --show-error --fail --max-time 5 --data-binary @- \
         -H "Content-Type: application/json" -H "X-Forgejo-Event: push" \
@@ -32,9 +31,11 @@ done
 fn a_push_to_source_git_becomes_a_commit_in_dist_git_and_a_status_at_the_forge() {
     let mut world = World::empty();
     let forge = Forge::start(Plays::Forgejo);
-    let source = format!("{}/pkg/hello.git", forge.url());
     let config = world.config("population:\n  mechanism: tag-archive\n");
-    let config = config.replace(&format!("file://{}", world.source.folder().display()), &source);
+    let config = config.replace(
+        &format!("file://{}", world.source.folder().display()),
+        "ssh://git@127.0.0.1/pkg/hello.git",
+    );
     world.opt_in_with(&config);
     let first = world.release();
     forge.has_commit("pkg/hello", &first.to_string());

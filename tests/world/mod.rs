@@ -7,9 +7,11 @@ pub mod https;
 pub mod images;
 pub mod lookaside;
 pub mod memory;
+pub mod postgres;
 mod rpm;
 mod run;
 pub mod service;
+pub mod smtp;
 pub mod sshd;
 
 use std::path::{Path, PathBuf};

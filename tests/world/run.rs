@@ -79,7 +79,12 @@ impl Run {
 impl World {
     /// Returns the program with these arguments, in the world's folder, with a home of its own.
     pub fn program(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_lockkeeper"));
+        self.in_world(env!("CARGO_BIN_EXE_lockkeeper"), arguments)
+    }
+
+    /// Returns any program with these arguments, in the world's folder, with a home of its own.
+    pub fn in_world(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command.args(arguments).current_dir(self.path("")).env_clear();
         for name in ["PATH", "TMPDIR"] {
             command.envs(std::env::var_os(name).map(|value| (name, value)));

@@ -44,7 +44,7 @@ pub struct Service {
 impl World {
     /// Writes `lockkeeper.yaml`, with these lines below.
     pub fn configure(&self, more: &str) {
-        let folder = self.path("");
+        let folder = self.path("lockkeeper.yaml").parent().expect("it is below").to_owned();
         for (name, secret) in
             [("hook.secret", SECRET), ("api.token", API_TOKEN), ("forge.token", TOKEN)]
         {
@@ -71,12 +71,11 @@ impl World {
         std::fs::write(folder.join("lockkeeper.yaml"), config).expect("a file can be written");
     }
 
-    /// Has the service report to this forge, and git find source-git behind its addresses.
+    /// Has the service report to this forge, and git find source-git behind ssh://git@127.0.0.1/pkg/hello.git.
     pub fn reports_to(&self, forge: &Forge, kind: &str) -> String {
         let rewrite = format!(
-            "[url \"file://{}/\"]\n\tinsteadOf = {}/pkg/\n",
+            "[url \"file://{}/\"]\n\tinsteadOf = ssh://git@127.0.0.1/pkg/\n",
             self.path("source").display(),
-            forge.url()
         );
         std::fs::write(self.path("gitconfig"), rewrite).expect("a file can be written");
         format!(
@@ -93,7 +92,10 @@ impl World {
     /// Starts a node with this name and folder, and with these variables.
     pub fn serve_as(&self, node: &str, variables: &[(&str, &str)]) -> Service {
         let log = self.path(&format!("{node}.log"));
-        let mut command = self.program(&["serve", "--config", "lockkeeper.yaml", "--node", node]);
+        // The signal of a file that may not grow is not heard, as with a full disk; see `limit_files`.
+        let serve = "trap '' XFSZ; exec \"$0\" serve --config lockkeeper.yaml --node \"$1\"";
+        let mut command =
+            self.in_world("sh", &["-c", serve, env!("CARGO_BIN_EXE_lockkeeper"), node]);
         let file = std::fs::File::options().create(true).append(true).open(&log).unwrap();
         command
             .env("LOCKKEEPER_DATA", self.path(node))
@@ -125,6 +127,14 @@ impl World {
     /// Returns what the service of a node says of itself.
     pub fn status(&self, node: &str) -> Value {
         self.ops(node, &["status"]).report
+    }
+
+    /// Asks a node's SQLite something.
+    pub fn sql(&self, node: &str, question: &str) -> String {
+        let file = self.path(node).join("lockkeeper.sqlite");
+        let mut command = std::process::Command::new("sqlite3");
+        command.args(["-cmd", ".timeout 5000"]).arg(file).arg(question);
+        String::from_utf8_lossy(&super::succeed(&mut command)).into_owned()
     }
 
     /// Returns the source commits that the bot's commits on `f44` name, newest first.
@@ -252,18 +262,18 @@ impl Service {
         self.wait();
     }
 
+    /// Sets how large a file may become that it writes: `0` is a full disk.
+    pub fn limit_files(&self, bytes: &str) {
+        let mut prlimit = std::process::Command::new("prlimit");
+        prlimit
+            .arg(format!("--pid={}", self.child.id()))
+            .arg(format!("--fsize={bytes}:unlimited"));
+        super::succeed(&mut prlimit);
+    }
+
     /// Returns what it has logged.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
-    }
-
-    /// Returns how much memory it takes, in KiB.
-    pub fn memory(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
-        let status = status.expect("it runs");
-        let line =
-            status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it has memory");
-        line.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 }
 

@@ -61,7 +61,7 @@ fn the_examples_that_this_version_supports_are_the_ones_that_say_so() {
         ("full.yaml", true),
         ("ssh-keys.yaml", true),
         ("upstream-tarball.yaml", true),
-        ("container.yaml", false),
+        ("container.yaml", true),
     ] {
         assert_eq!(valid(&example(name)).unsupported().is_none(), supported, "{name}");
     }

@@ -70,9 +70,12 @@ fn is_plain(word: &str) -> bool {
         return word.len() <= 3 && word.bytes().all(|b| b.is_ascii_digit());
     }
     let is_inner = |b: &u8| is_letter(*b) || *b == b'-' || *b == b'\'';
-    // Seven letters from a to f may be a commit's id.
-    let is_id = bytes.len() >= 7 && bytes.iter().all(u8::is_ascii_hexdigit);
-    bytes.len() <= 40 && bytes.iter().all(is_inner) && !is_id
+    bytes.len() <= 40 && bytes.iter().all(is_inner) && !core.split(['-', '\'']).any(may_be_id)
+}
+
+/// Tells whether a word may be the id of a commit: seven letters from a to f are enough.
+fn may_be_id(word: &str) -> bool {
+    word.len() >= 7 && word.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 /// Writes a text as code within a line. At most `limit` characters.

@@ -151,12 +151,7 @@ impl<'a> Walk<'a> {
         self.count(path, seen, self.limits.dist_git)?;
         let is_executable = seen.st_mode & 0o100 != 0;
         let mode = if is_executable { EntryMode::Executable } else { EntryMode::File };
-        let mut reading = Reading::open(fd, name, path, seen)?;
-        let mut content = Vec::with_capacity(reading.size());
-        reading.read(&mut |bytes| {
-            content.extend_from_slice(bytes);
-            Ok(())
-        })?;
+        let content = Reading::open(fd, name, path, seen)?.whole()?;
         self.keep(path, mode, content);
         Ok(())
     }
@@ -212,12 +207,7 @@ impl<'a> Walk<'a> {
             );
             return Err(Refusal::new("result-too-large", words).hint("say less in it").into());
         }
-        let mut content = Vec::new();
-        Reading::open(&root, &found.name, &found.name, &stat)?.read(&mut |bytes| {
-            content.extend_from_slice(bytes);
-            Ok(())
-        })?;
-        Ok(content)
+        Reading::open(&root, &found.name, &found.name, &stat)?.whole()
     }
 }
 
@@ -276,6 +266,20 @@ impl<'a> Reading<'a> {
 
     fn size(&self) -> usize {
         usize::try_from(self.seen.st_size).unwrap_or_default()
+    }
+
+    /// Returns the content, and sees that it is what was looked at.
+    fn whole(&mut self) -> Result<Vec<u8>> {
+        let mut content = vec![0; self.size()];
+        match self.file.read_exact(&mut content) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                return Err(changed(self.path).into());
+            }
+            Err(error) => return Err(not_read(self.path, error)),
+        }
+        self.must_be_as_seen()?;
+        Ok(content)
     }
 
     /// Reads to the end, and sees that it is what was looked at.
