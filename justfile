@@ -51,6 +51,10 @@ properties times='50':
 schemas:
     tests/forge-schemas.sh
 
+# Kills the service under load, so often, and looks whether anything was lost or done twice.
+crashes times='200':
+    LOCKKEEPER_SERVICE_KILLS={{times}} cargo test --locked --test stories service_crash
+
 # Runs every benchmark that needs no tree from elsewhere.
 benches:
     cargo build --release --locked --example patch_series
