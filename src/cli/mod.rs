@@ -62,7 +62,7 @@ enum Command {
     Demo(demo::Arguments),
     /// Brings a dist-git branch up to its signed source.
     #[command(after_help = examples::SYNC)]
-    Sync(sync::Arguments),
+    Sync(Box<sync::Arguments>),
     /// Does all but landing, and leaves the result in a folder.
     #[command(after_help = examples::PREVIEW)]
     Preview(sync::PreviewArguments),
@@ -145,7 +145,7 @@ async fn command(cli: Cli) -> Exit {
     let format = cli.format;
     match cli.command {
         Command::Demo(arguments) => demo::run(arguments).await,
-        Command::Sync(arguments) => sync::run(arguments, format).await,
+        Command::Sync(arguments) => sync::run(*arguments, format).await,
         Command::Preview(arguments) => sync::preview(arguments, format).await,
         Command::Verify(arguments) => verify::run(arguments, format).await,
         Command::Populate(arguments) => populate::run(arguments, format).await,
