@@ -51,9 +51,7 @@ impl Writer {
 fn write(connection: &Connection, receiver: &Receiver<Wanted>) {
     while let Ok(first) = receiver.recv() {
         let mut group = vec![first];
-        while let (true, Ok(next)) = (group.len() < GROUP, receiver.try_recv()) {
-            group.push(next);
-        }
+        group.extend(receiver.try_iter().take(GROUP - 1));
         connection.run(c"BEGIN IMMEDIATE");
         for wanted in &group {
             connection.insert(&wanted.id, &wanted.body);

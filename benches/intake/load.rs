@@ -16,14 +16,12 @@ pub struct Measured {
     p50: String,
     p99: String,
     processor: f64,
-    syncs: Option<f64>,
 }
 
 impl fmt::Display for Measured {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Measured { rate, p50, p99, processor, syncs } = self;
-        let syncs = syncs.map_or("-".to_owned(), |syncs| format!("{syncs:.1}"));
-        write!(f, "{rate:12.0}  {p50:>7}  {p99:>7}  {processor:12.1}  {syncs:>16}")
+        let Measured { rate, p50, p99, processor } = self;
+        write!(f, "{rate:12.0}  {p50:>7}  {p99:>7}  {processor:12.1}")
     }
 }
 
@@ -59,7 +57,6 @@ fn measure(server: &Server, connections: u32, pause: u32) -> Measured {
         p50: field("50%"),
         p99: field("99%"),
         processor: used * 1e6 / (rate * f64::from(SECONDS)),
-        syncs: None,
     }
 }
 

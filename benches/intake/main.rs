@@ -32,7 +32,7 @@ fn main() {
 
 /// Lets each server take deliveries in turns, and prints what each came to.
 fn compare(rounds: usize) {
-    println!("which  connections  deliveries/s      p50      p99   CPU us each  fsyncs each 1000");
+    println!("which  connections  deliveries/s      p50      p99   CPU us each");
     for connections in [64, 8] {
         for _ in 0..rounds {
             for which in ["bare", "ours"] {

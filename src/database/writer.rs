@@ -178,13 +178,19 @@ impl Group {
 
 async fn write(pools: Arc<Pools>, mut receiver: mpsc::Receiver<Wanted>) {
     while let Some(first) = receiver.recv().await {
-        let mut group = Group::default();
-        group.add(first);
-        while let (true, Ok(next)) = (group.len() < GROUP, receiver.try_recv()) {
-            group.add(next);
-        }
-        write_group(&pools, group).await;
+        write_group(&pools, gather(first, &mut receiver)).await;
     }
+}
+
+/// Returns what has arrived, as far as one group goes; the rest stays in line.
+fn gather(first: Wanted, receiver: &mut mpsc::Receiver<Wanted>) -> Group {
+    let mut group = Group::default();
+    group.add(first);
+    while group.len() < GROUP {
+        let Ok(next) = receiver.try_recv() else { break };
+        group.add(next);
+    }
+    group
 }
 
 /// Does one group and answers everybody in it.
@@ -305,6 +311,19 @@ mod tests {
         assert_eq!(wrong.await.unwrap().unwrap_err().code.0, "database-failed");
         assert_eq!(right.await.unwrap().unwrap(), 1);
         assert_eq!(db.deliveries_to_route(9).await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_does_not_fit_into_a_group_comes_into_the_next() {
+        let (sender, mut receiver) = mpsc::channel(BACKLOG);
+        for number in 0..GROUP + 44 {
+            assert!(sender.try_send(wanted(number).0).is_ok());
+        }
+        let mut lengths = Vec::new();
+        while let Ok(first) = receiver.try_recv() {
+            lengths.push(gather(first, &mut receiver).len());
+        }
+        assert_eq!(lengths, [GROUP, 44]);
     }
 
     #[tokio::test]
