@@ -30,7 +30,7 @@ bench *arguments:
     cargo bench --locked {{arguments}}
 
 # Does what takes a night: fuzzing, mutants, many cases of each property, all benchmarks. docs/testing.md says more.
-nightly minutes='20': (fuzz minutes) mutants properties schemas benches
+nightly minutes='20': (fuzz minutes) mutants properties schemas (crashes '200') benches
 
 # Gives each fuzz target some minutes; what breaks one lies in fuzz/artifacts.
 fuzz minutes='2':

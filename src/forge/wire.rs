@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 use tokio::time::Instant;
@@ -234,7 +235,7 @@ async fn plain(
 }
 
 /// Returns the header that lets us in; marked secret, so that no log of headers shows it.
-fn authorization(account: &Account) -> Answer<(&'static str, reqwest::header::HeaderValue)> {
+fn authorization(account: &Account) -> Answer<(HeaderName, HeaderValue)> {
     let Credential::Token(token) = &account.credential else {
         let words = format!(
             "the forge `{}` is {}, and has an App for a credential",
@@ -243,10 +244,10 @@ fn authorization(account: &Account) -> Answer<(&'static str, reqwest::header::He
         return Err(Problem::permanent("forge-account-unusable", words).into());
     };
     let (header, text) = match account.kind {
-        Kind::GitLab => ("private-token", token.expose().to_vec()),
-        _ => ("authorization", [b"token ", token.expose()].concat()),
+        Kind::GitLab => (HeaderName::from_static("private-token"), token.expose().to_vec()),
+        _ => (AUTHORIZATION, [b"token ", token.expose()].concat()),
     };
-    let value = reqwest::header::HeaderValue::from_bytes(&text);
+    let value = HeaderValue::from_bytes(&text);
     let mut value = value.map_err(|_| {
         let words =
             format!("the token of the forge `{}` has a character that no token has", account.name);
@@ -257,7 +258,7 @@ fn authorization(account: &Account) -> Answer<(&'static str, reqwest::header::He
 }
 
 /// Reads what headers say of limits.
-pub(super) fn signs(headers: &reqwest::header::HeaderMap) -> Signs {
+pub(super) fn signs(headers: &HeaderMap) -> Signs {
     let text = |name: &str| Some(headers.get(name)?.to_str().ok()?.to_owned());
     Signs {
         retry_after: text("retry-after"),

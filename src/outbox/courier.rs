@@ -269,10 +269,11 @@ fn later(time: Timestamp, wait: Duration) -> Timestamp {
 async fn together<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
     let mut running: Vec<Running<F>> = futures.into_iter().map(Running::of).collect();
     poll_fn(|context| {
-        match running.iter_mut().map(|one| one.has_ended(context)).filter(|ended| !ended).count() {
-            0 => Poll::Ready(()),
-            _ => Poll::Pending,
+        let mut all_ended = true;
+        for one in &mut running {
+            all_ended &= one.has_ended(context);
         }
+        if all_ended { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
     running.into_iter().filter_map(|one| one.output).collect()

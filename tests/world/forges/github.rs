@@ -201,7 +201,8 @@ fn check_run(kept: &mut Kept, request: &Request<'_>, project: &str, id: Option<&
     if request.body["status"] == "completed" && request.body["conclusion"].is_null() {
         return invalid("conclusion is required when status is completed");
     }
-    let known = id.and_then(|id| kept.statuses.iter().position(|run| run["id"].to_string() == id));
+    let known = id
+        .and_then(|id| kept.statuses.iter().position(|run| run["id"].as_u64() == id.parse().ok()));
     let mut run = match (id, known) {
         (Some(_), None) => return missing(),
         (Some(_), Some(at)) => kept.statuses.remove(at),

@@ -340,10 +340,10 @@ fn answer(plays: Plays, kept: &mut Kept, request: &mut Request<'_>, headers: &He
         Plays::GitLab => header("private-token").to_owned(),
         _ => header("authorization").split_once(' ').map_or("", |(_, token)| token).to_owned(),
     };
-    if plays == Plays::GitHub && kept.app.is_some() {
-        if let Some(answer) = github::app_door(kept, request, &proof) {
-            return answer;
-        }
+    if plays == Plays::GitHub
+        && let Some(answer) = github::app_door(kept, request, &proof)
+    {
+        return answer;
     }
     let Some(who) = kept.tokens.get(&proof).cloned() else {
         return match plays {
