@@ -120,7 +120,7 @@ fn item(value: Value) -> Result<Result<Value, HubFault>, String> {
 fn depth(body: &str) -> usize {
     let (mut open, mut deepest) = (0_usize, 0);
     for (at, _) in body.match_indices("value>") {
-        match body[..at].as_bytes().last() {
+        match body.as_bytes()[..at].last() {
             Some(b'<') => open += 1,
             Some(b'/') => open = open.saturating_sub(1),
             _ => {}
