@@ -19,10 +19,7 @@ pub(super) async fn may_write(wire: &Wire, project: &Project, user: &str) -> Ans
             Ok(reply.is_some_and(|reply| is_writer(&reply.json())))
         }
         Kind::GitLab => gitlab(wire, project, user, &doing).await,
-        Kind::Pagure => {
-            let reply = wire.find(&Call::get(format!("/{project}")), &doing).await?;
-            Ok(reply.is_some_and(|reply| is_committer(&reply.json(), user)))
-        }
+        Kind::Pagure => pagure(wire, project, user, &doing).await,
     }
 }
 
@@ -47,11 +44,42 @@ async fn gitlab(wire: &Wire, project: &Project, user: &str, doing: &str) -> Answ
     }))
 }
 
-/// Reads Pagure's lists of people. Members of groups are not listed there, so a group alone gives no right here.
+/// The most groups of a project that are asked for their members.
+const MOST_GROUPS: usize = 20;
+
+/// Asks Pagure for a project's people, and then for the members of its groups.
+async fn pagure(wire: &Wire, project: &Project, user: &str, doing: &str) -> Answer<bool> {
+    let Some(reply) = wire.find(&Call::get(format!("/{project}")), doing).await? else {
+        return Ok(false);
+    };
+    let answer = reply.json();
+    if is_committer(&answer, user) {
+        return Ok(true);
+    }
+    for group in writing_groups(&answer).into_iter().take(MOST_GROUPS) {
+        let call = Call::get(format!("/group/{}", escape(group)));
+        let reply = wire.find(&call, doing).await?;
+        if reply.is_some_and(|reply| names(&reply.json()["members"], user)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Returns the groups whose members may push to every branch. Collaborators may push to some only, so they do not count.
+fn writing_groups(answer: &Value) -> Vec<&str> {
+    let of = |role| entries(&answer["access_groups"][role]).iter().filter_map(Value::as_str);
+    of("admin").chain(of("commit")).collect()
+}
+
+/// Tells whether a list of Pagure's names somebody.
+fn names(list: &Value, user: &str) -> bool {
+    entries(list).iter().any(|name| name == user)
+}
+
+/// Reads Pagure's lists of people. Members of groups are not listed there.
 fn is_committer(answer: &Value, user: &str) -> bool {
-    ["owner", "admin", "commit"]
-        .iter()
-        .any(|role| entries(&answer["access_users"][*role]).iter().any(|name| name == user))
+    ["owner", "admin", "commit"].iter().any(|role| names(&answer["access_users"][*role], user))
 }
 
 #[cfg(test)]

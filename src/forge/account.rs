@@ -41,13 +41,15 @@ pub struct Account {
     pub credential: Credential,
     /// What the bot is called there; `None`: the forge is asked.
     pub login: Option<String>,
+    /// The certificates of an own CA, PEM: alone trusted there. `None`: those of the machine.
+    pub certificate_authority: Option<Vec<u8>>,
 }
 
 impl Account {
     /// Takes an entry of the operator config.
     ///
     /// # Errors
-    /// As [`Account::new`].
+    /// As [`Account::new`] and [`Account::trusting`].
     pub fn of(access: &ForgeAccess) -> Result<Account, Refusal> {
         let credential = match &access.credential {
             ForgeCredential::Token(token) => Credential::Token(token.clone()),
@@ -56,7 +58,33 @@ impl Account {
             }
         };
         let web = access.url.as_ref().map(Url::as_str);
-        Account::new(access.name.clone(), access.kind, web, credential, access.bot_account.clone())
+        let login = access.bot_account.clone();
+        let account = Account::new(access.name.clone(), access.kind, web, credential, login)?;
+        match &access.certificate_authority {
+            None => Ok(account),
+            Some(path) => {
+                let pem = std::fs::read(path).map_err(|error| {
+                    let words = format!("the CA file {} cannot be read: {error}", path.display());
+                    Refusal::config("ca-unreadable", words)
+                        .hint("correct `ca_file`, or let the user of lockkeeper read it")
+                })?;
+                account.trusting(pem)
+            }
+        }
+    }
+
+    /// Trusts this CA alone, PEM.
+    ///
+    /// # Errors
+    /// Refuses what holds no certificate, and an own CA for an App: octocrab takes none.
+    pub fn trusting(self, pem: Vec<u8>) -> Result<Account, Refusal> {
+        if matches!(self.credential, Credential::App { .. }) {
+            let words = format!("the forge `{}`: an App cannot have a CA of its own", self.name);
+            return Err(Refusal::config("forge-account-unusable", words)
+                .hint("put the CA among those that the machine trusts, or name it in SSL_CERT_FILE"));
+        }
+        crate::http::certificate_authority(&pem)?;
+        Ok(Account { certificate_authority: Some(pem), ..self })
     }
 
     /// Takes what the operator wrote; without an address it is the well-known one of its kind.
@@ -84,7 +112,7 @@ impl Account {
             );
         };
         let web = plain_address(text).map_err(refuse)?;
-        Ok(Account { name, kind, web, credential, login })
+        Ok(Account { name, kind, web, credential, login, certificate_authority: None })
     }
 
     /// Returns which project of this forge an address of a repository names; `None` where it is not there.

@@ -5,15 +5,18 @@
 
 use std::collections::HashMap;
 use std::error::Error as _;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 
+use hyper::body::{Body, Bytes};
 use octocrab::Octocrab;
 use octocrab::auth::EncodingKey;
 use octocrab::models::{AppId, InstallationId};
 use tokio::sync::Mutex;
 
 use super::answer::Reply;
-use super::wire::{Call, Method, signs};
+use super::wire::{ANSWER_CAP, Call, Method, signs};
 use super::{Account, Answer, Credential, Kind, Setback};
 use crate::outcome::{Problem, printable};
 
@@ -85,24 +88,22 @@ impl Hub {
         }
     }
 
-    /// Asks which installation a repository belongs to; the answer as it came where there is none.
+    /// Asks which installation a repository, or a namespace, belongs to; the answer as it came where there is none.
     async fn installation_of(
         &self,
         path: &str,
         known: &Mutex<HashMap<String, u64>>,
         doing: &str,
     ) -> Answer<Result<u64, Reply>> {
-        let repository: Vec<&str> = path.split(['/', '?']).take(4).collect();
-        let repository = repository.join("/");
+        let owned = owned(path);
         let mut known = known.lock().await;
-        if let Some(id) = known.get(&repository) {
+        if let Some(id) = known.get(&owned) {
             return Ok(Ok(*id));
         }
-        let reply =
-            raw(&self.root, &Call::get(format!("{repository}/installation")), doing).await?;
+        let reply = raw(&self.root, &Call::get(format!("{owned}/installation")), doing).await?;
         match reply.json()["id"].as_u64() {
             Some(id) => {
-                known.insert(repository, id);
+                known.insert(owned, id);
                 Ok(Ok(id))
             }
             None => Ok(Err(reply)),
@@ -126,6 +127,12 @@ impl Hub {
     }
 }
 
+/// Returns what an installation is asked for by: `/repos/OWNER/NAME`, `/orgs/NAME` or `/users/NAME`.
+fn owned(path: &str) -> String {
+    let parts = if path.starts_with("/repos/") { 4 } else { 3 };
+    path.split(['/', '?']).take(parts).collect::<Vec<_>>().join("/")
+}
+
 /// Sends a request and reads the whole answer, whatever its status.
 async fn raw(client: &Octocrab, call: &Call, doing: &str) -> Answer<Reply> {
     let path = call.path.as_str();
@@ -137,8 +144,25 @@ async fn raw(client: &Octocrab, call: &Call, doing: &str) -> Answer<Reply> {
     };
     let response = response.map_err(|error| failed(doing, &error))?;
     let (status, signs) = (response.status().as_u16(), signs(response.headers()));
-    let body = client.body_to_string(response).await.map_err(|error| failed(doing, &error))?;
-    Ok(Reply { status, signs, body: body.into_bytes() })
+    let body = read(response.into_body(), doing).await?;
+    Ok(Reply { status, signs, body })
+}
+
+/// Reads an answer; what is past the cap is left unread. octocrab itself would read for ever.
+async fn read(
+    mut body: impl Body<Data = Bytes, Error = octocrab::Error> + Unpin,
+    doing: &str,
+) -> Answer<Vec<u8>> {
+    let mut read = Vec::new();
+    while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+        let frame = frame.map_err(|error| failed(doing, &error))?;
+        let Some(data) = frame.data_ref() else { continue };
+        read.extend_from_slice(&data[..data.len().min(ANSWER_CAP - read.len())]);
+        if read.len() == ANSWER_CAP {
+            break;
+        }
+    }
+    Ok(read)
 }
 
 /// Sorts an error of octocrab's: what GitHub answered when it was asked for an installation token is sorted as any

@@ -17,13 +17,14 @@ const SHORT: usize = 255;
 
 /// Writes a status.
 ///
-/// GitLab refuses the same state again and steps back (400 "Cannot transition status via …"): the newest state
-/// stands already, so that is done. Before anything but an end is said, the state is read: an end stays.
+/// GitLab moves the status that has not ended, refuses the same state again and steps back (400 "Cannot transition
+/// status via …": the newest state stands already, so that is done), and makes a new status where the newest has
+/// ended. So the newest is read first: an end is followed by another end only, and none is written twice.
 pub(super) async fn set_status(wire: &Wire, status: &Status, doing: &str) -> Answer<()> {
-    if !status.state.is_final() && has_ended(wire, status, doing).await? {
+    let call = status_call(status);
+    if stands(wire, status, &call, doing).await? {
         return Ok(());
     }
-    let call = status_call(status);
     let reply = wire.ask(&call, doing).await?;
     if reply.is_taken() {
         return Ok(());
@@ -35,13 +36,18 @@ pub(super) async fn set_status(wire: &Wire, status: &Status, doing: &str) -> Ans
     wire.taken(reply, doing).map(|_| ())
 }
 
-/// Tells whether the status is in a state that nothing follows.
-async fn has_ended(wire: &Wire, status: &Status, doing: &str) -> Answer<bool> {
+/// Tells whether the newest status has ended so that ours would be a step back, or the same again.
+async fn stands(wire: &Wire, status: &Status, call: &Call, doing: &str) -> Answer<bool> {
     let Some(reply) = wire.find(&read_status_call(status), doing).await? else { return Ok(false) };
     let answer = reply.json();
     let newest = entries(&answer).iter().max_by_key(|found| found["id"].as_u64());
-    let state = newest.and_then(|found| found["status"].as_str()).unwrap_or_default();
-    Ok(matches!(state, "success" | "failed" | "canceled" | "skipped"))
+    let Some(newest) = newest else { return Ok(false) };
+    let ours = call.body.as_ref().expect("a status has a body");
+    let is_same =
+        newest["status"] == ours["state"] && newest["description"] == ours["description"];
+    let state = newest["status"].as_str().unwrap_or_default();
+    let has_ended = matches!(state, "success" | "failed" | "canceled" | "skipped");
+    Ok(has_ended && (is_same || !status.state.is_final()))
 }
 
 /// Returns the request that reads the statuses of our context.

@@ -9,7 +9,8 @@
 //!    `dialect` holds what all of them can do in their own way, and `notes` the way of a comment or issue that is
 //!    written once and then edited.
 //! 4. `wire` sends a request: one at a time, writes apart from each other; `app` is GitHub's own way in.
-//! 5. `answer` sorts what comes back, with `limits`: done, temporary (with how long to wait), or permanent.
+//! 5. `access` asks who may write, and `listing` what a namespace holds.
+//! 6. `answer` sorts what comes back, with `limits`: done, temporary (with how long to wait), or permanent.
 //!
 //! Whatever a forge answers is hostile text: it ends in messages only after [`crate::outcome::printable`].
 
@@ -23,6 +24,7 @@ mod forgejo;
 mod github;
 mod gitlab;
 mod limits;
+mod listing;
 mod notes;
 mod pagure;
 mod setback;
@@ -152,6 +154,15 @@ impl Forge {
     /// As [`Forge::set_status`].
     pub async fn may_write(&self, project: &Project, user: &str) -> Answer<bool> {
         access::may_write(&self.wire, project, user).await
+    }
+
+    /// Lists the names of a namespace's repositories without those that are archived; all, or none: a list that
+    /// breaks off is a setback. `None` where there is no such namespace, or this account cannot see it.
+    ///
+    /// # Errors
+    /// As [`Forge::set_status`].
+    pub async fn repositories(&self, namespace: &str) -> Answer<Option<Vec<String>>> {
+        listing::repositories(&self.wire, namespace).await
     }
 
     /// Returns what the bot is called there: only its own notes are edited, and its own events are its echoes.

@@ -26,7 +26,7 @@ pub(super) const CODES: Codes = Codes {
 };
 
 /// The most bytes that are read of an answer: a page of a hundred long comments fits.
-const ANSWER_CAP: usize = 16 * 1024 * 1024;
+pub(super) const ANSWER_CAP: usize = 16 * 1024 * 1024;
 
 /// How we behave towards a forge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,7 +102,8 @@ pub(super) struct Wire {
     pace: Mutex<Pace>,
 }
 
-/// What carries requests: octocrab at GitHub, since it knows Apps and their tokens; plain requests elsewhere.
+/// What carries requests: octocrab at GitHub, since it knows Apps and their tokens; plain requests elsewhere, and where
+/// a CA of its own is trusted.
 enum Client {
     Plain { client: reqwest::Client, base: String },
     Hub(Box<Hub>),
@@ -187,10 +188,17 @@ impl Wire {
 
     /// Makes the client at the first request: reading the machine's CA certificates takes a while.
     async fn connect(&self) -> Answer<Client> {
-        if self.account.kind == Kind::GitHub {
+        let authority = self.account.certificate_authority.as_deref();
+        if self.account.kind == Kind::GitHub && authority.is_none() {
             return Ok(Client::Hub(Box::new(Hub::new(&self.account)?)));
         }
-        let builder = http::client_builder(&Timeouts::default());
+        let mut builder = http::client_builder(&Timeouts::default());
+        if let Some(pem) = authority {
+            let certificates = http::certificate_authority(pem);
+            builder = builder.tls_certs_only(certificates.map_err(|refusal| {
+                Problem::permanent("forge-certificate-invalid", refusal.message)
+            })?);
+        }
         // A token is sent to the configured address and nowhere else.
         let client = builder.redirect(reqwest::redirect::Policy::none()).build();
         let client = client.map_err(|error| broken("making a client", error))?;

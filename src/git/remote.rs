@@ -96,7 +96,7 @@ impl Transport {
         Ok(listed_reference(&String::from_utf8_lossy(&output.stdout), reference))
     }
 
-    /// Returns the branches at `address` and their tips; with `only`, none but these.
+    /// Returns the branches at `address` and their tips; with `only`, none but these. It may take `limit`.
     ///
     /// `folder` is any repository of ours: git wants to stand in one.
     ///
@@ -107,8 +107,10 @@ impl Transport {
         folder: &Path,
         address: &RepositoryAddress,
         only: &[BranchName],
+        limit: Duration,
     ) -> Result<BTreeMap<BranchName, ObjectId>> {
-        let git = self.git(folder, address)?.args(["ls-remote", "--heads", "--end-of-options"]);
+        let git = self.git(folder, address)?.limit(limit);
+        let git = git.args(["ls-remote", "--heads", "--end-of-options"]);
         let output =
             run(git.arg(address.for_git()).args(only.iter().map(BranchName::reference))).await?;
         match output.status.success() {
@@ -117,7 +119,7 @@ impl Transport {
         }
     }
 
-    /// Fetches the tips of branches without their history: enough to read a file of each.
+    /// Fetches the tips of branches without their history: enough to read a file of each. It may take `limit`.
     ///
     /// # Errors
     /// As [`Transport::fetch`].
@@ -126,10 +128,12 @@ impl Transport {
         folder: &Path,
         address: &RepositoryAddress,
         branches: &[BranchName],
+        limit: Duration,
     ) -> Result<()> {
         let refspec = |branch: &BranchName| format!("+{0}:{0}", branch.reference());
         let git = self
             .git(folder, address)?
+            .limit(limit)
             .args(["fetch", "--quiet", "--no-tags", "--depth=1", "--no-write-fetch-head"])
             .args(["--no-auto-gc", "--no-recurse-submodules", "--end-of-options"])
             .arg(address.for_git())

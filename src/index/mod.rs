@@ -9,11 +9,11 @@
 //! 5. [`Lookout::reconcile`] looks at every tracked source, since forges lose events, and says which moved and
 //!    which hook seems dead.
 //!
-//! Hosts are asked politely: `polite` bounds how many questions one gets at once and in a second.
+//! Hosts are asked politely: `polite` bounds how many questions one gets at once and in a second, and gives up on one
+//! that does not answer.
 
 mod find;
 mod key;
-mod namespace;
 mod packages;
 mod polite;
 mod reconcile;

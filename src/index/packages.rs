@@ -2,13 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::Duration;
 
 use globset::GlobSet;
 
-use super::namespace;
+use crate::forge::{Account, Forge, Manners, Setback};
 use crate::names::PackageName;
-use crate::operator::{Instance, Operator, Packages};
+use crate::operator::{ForgeAccess, Instance, Operator, Packages};
 use crate::outcome::{Problem, Refusal, Result, printable};
+
+/// How long one page of a forge's list may take: Pagure counts all that it has for each.
+const PAGE_TIME: Duration = Duration::from_secs(120);
 
 /// Lists the packages of an instance by name.
 ///
@@ -29,9 +33,36 @@ pub async fn packages(operator: &Operator, instance: &Instance) -> Result<BTreeS
             let forge = operator.forge(forge).ok_or_else(|| {
                 Refusal::config("packages-unreadable", format!("there is no forge `{forge}`"))
             })?;
-            let names = namespace::repositories(forge, namespace).await?;
+            let names = in_namespace(forge, namespace).await?;
             Ok(names.into_iter().filter(|name| matches(matching, name)).collect())
         }
+    }
+}
+
+/// Asks a forge; repositories whose names are none of packages are left out.
+async fn in_namespace(forge: &ForgeAccess, namespace: &str) -> Result<Vec<PackageName>> {
+    let manners = Manners { answer: PAGE_TIME, ..Manners::towards(forge.kind) };
+    let client = Forge::with_manners(Account::of(forge)?, manners);
+    match client.repositories(namespace).await {
+        Ok(Some(names)) => Ok(names.iter().filter_map(|name| name.parse().ok()).collect()),
+        Ok(None) => {
+            let words = format!("{} has no namespace `{}`", forge.name, printable(namespace, 100));
+            let hint = "correct the namespace, or let the bot see it: by its token's rights, or by installing its App there";
+            Err(Refusal::config("packages-unreadable", words).hint(hint).into())
+        }
+        Err(setback) => Err(not_listed(setback).into()),
+    }
+}
+
+/// Says why a forge listed nothing. It is asked again in time, whatever it was: a person may have mended it.
+fn not_listed(Setback { problem, .. }: Setback) -> Problem {
+    let (words, hint) = (problem.message.clone(), problem.hint.clone());
+    match problem.code.0 {
+        "forge-unauthorized" | "forge-not-allowed" | "forge-secret-unusable" => {
+            let hint = "give the bot at this forge what it needs to read the namespace's repositories";
+            Problem::temporary("packages-forbidden", words).hint(hint).because(problem)
+        }
+        _ => Problem::temporary("packages-unreadable", words).hint(hint).because(problem),
     }
 }
 

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{Lookout, RepositoryKey, polite};
+use super::polite::{self, Heard};
+use super::{Lookout, RepositoryKey};
 use crate::database::{BranchEntry, SourceRecord, SourceSeen};
 use crate::names::{BranchName, ObjectId, RepositoryAddress};
 use crate::outcome::{Fault, Result};
@@ -93,15 +94,19 @@ impl Lookout<'_> {
         let questions = questions(page)
             .into_iter()
             .map(|question| (question.source.host().map(str::to_owned), question));
-        polite::each(self.operator.per_host, questions, async |question: Question| {
+        let ask = async |question: Question| {
             let named = match question.branches.len() > MOST_NAMED {
                 true => &[][..],
                 false => &question.branches,
             };
-            let tips = self.transport.branches(&self.standing(), &question.address, named).await;
-            (question, tips)
-        })
-        .await
+            let limit = self.operator.per_host.answer;
+            let (standing, address) = (self.standing(), &question.address);
+            let tips = self.transport.branches(&standing, address, named, limit).await;
+            let heard = Heard::of(&tips);
+            ((question, tips), heard)
+        };
+        let pass_over = |question, host: &str| (question, Err(polite::silent(host)));
+        polite::each(self.operator.per_host, questions, ask, pass_over).await
     }
 
     /// Compares what a repository said with what was known.

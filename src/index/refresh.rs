@@ -5,13 +5,14 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use super::{Lookout, RepositoryKey, packages, polite};
+use super::polite::{self, Heard};
+use super::{Lookout, RepositoryKey, packages};
 use crate::config;
 use crate::database::{BranchEntry, Tracking};
 use crate::git::{Objects, Store, Trust};
 use crate::ledger::{self, Entry};
 use crate::names::{BranchName, ObjectId, PackageName, RepositoryAddress};
-use crate::operator::Instance;
+use crate::operator::{Instance, Packages};
 use crate::outcome::{Fault, Problem, Result, printable};
 use crate::queue::JobKey;
 
@@ -52,10 +53,13 @@ impl Lookout<'_> {
             let key = address.map(|address| RepositoryKey::of(&address, &self.hosts));
             (key.and_then(|key| key.host().map(str::to_owned)), package)
         });
-        let looks = polite::each(self.operator.per_host, questions, async |package| {
+        let look = async |package| {
             let changes = self.refresh_package(instance, &package, now).await;
-            (package, changes)
-        });
+            let heard = Heard::of(&changes);
+            ((package, changes), heard)
+        };
+        let pass_over = |package, host: &str| (package, Err(polite::silent(host)));
+        let looks = polite::each(self.operator.per_host, questions, look, pass_over);
         for (package, changes) in looks.await {
             match changes {
                 Ok(changes) => {
@@ -108,13 +112,28 @@ impl Lookout<'_> {
     }
 
     /// Forgets packages that are listed no more.
+    ///
+    /// A list with nothing in it, where there was something, is doubted: a folder that is not mounted, or a token
+    /// that may see nothing any more, must not empty the index.
     async fn forget_all_but(
         &self,
         instance: &Instance,
         listed: &BTreeSet<PackageName>,
     ) -> Result<Vec<JobKey>> {
         let mut gone = Vec::new();
-        for package in self.database.indexed_packages(&instance.name).await? {
+        let known = self.database.indexed_packages(&instance.name).await?;
+        let is_written = matches!(instance.packages, Packages::List(_));
+        if listed.is_empty() && !known.is_empty() && !is_written {
+            let words = format!(
+                "no package of {} is listed, though {} were: they are kept",
+                instance.name,
+                known.len()
+            );
+            return Err(Problem::temporary("packages-unreadable", words)
+                .hint("see that what lists them can be read; take the instance out of the config if they are no more")
+                .into());
+        }
+        for package in known {
             if listed.contains(&package) {
                 continue;
             }
@@ -137,7 +156,8 @@ impl Lookout<'_> {
         instance: &Instance,
         address: &RepositoryAddress,
     ) -> Result<BTreeMap<BranchName, ObjectId>> {
-        match self.transport.branches(&self.standing(), address, &[]).await {
+        let limit = self.operator.per_host.answer;
+        match self.transport.branches(&self.standing(), address, &[], limit).await {
             Ok(mut tips) => {
                 tips.retain(|branch, _| instance.looks_at(branch));
                 Ok(tips)
@@ -165,7 +185,8 @@ impl Lookout<'_> {
                 let folder = scratch.path().join("tips.git");
                 Store::init_bare(&folder)?;
                 let branches: Vec<BranchName> = moved.keys().cloned().collect();
-                self.transport.fetch_tips(&folder, address, &branches).await?;
+                let limit = self.operator.per_host.answer * 10;
+                self.transport.fetch_tips(&folder, address, &branches, limit).await?;
                 Store::open(&folder, Trust::Fetched)?
             }
         };

@@ -190,13 +190,19 @@ pub(super) fn check(file: file::File, desk: &mut Desk<'_>) -> Option<Operator> {
         reconcile,
         reindex,
         quiet_hook,
-        per_host: PerHost {
-            connections: file.per_host.connections.unwrap_or(4) as usize,
-            per_second: file.per_host.per_second.unwrap_or(10),
-        },
+        per_host: per_host(&file.per_host, desk),
         limits: limits(&file.limits, desk),
         keep: keep(&file.keep, desk),
     })
+}
+
+fn per_host(written: &file::PerHost, desk: &mut Desk<'_>) -> PerHost {
+    let at = KeyPath::of("per_host").key("answer");
+    PerHost {
+        connections: written.connections.unwrap_or(4) as usize,
+        per_second: written.per_second.unwrap_or(10),
+        answer: desk.time(written.answer.as_deref(), &at, MINUTE, SECOND..=HOUR),
+    }
 }
 
 fn paths(written: &[String], key: &str, desk: &mut Desk<'_>) -> Vec<PathBuf> {
@@ -378,8 +384,22 @@ fn forge(written: &file::Forge, at: &KeyPath, desk: &mut Desk<'_>) -> Option<For
             None
         }
     };
-    let bot_account = written.bot_account.clone();
-    Some(ForgeAccess { name: name?, kind: kind?, url, credential: credential?, bot_account })
+    if written.ca_file.is_some() && written.app.is_some() {
+        let hint = "put the CA among those that the machine trusts, or name it in SSL_CERT_FILE";
+        desk.fault("operator-choice", &at.key("ca_file"), "does not go with an App", hint);
+    }
+    let authority = written.ca_file.as_deref().map(|text| desk.path(text, &at.key("ca_file")));
+    Some(ForgeAccess {
+        name: name?,
+        kind: kind?,
+        url,
+        credential: credential?,
+        bot_account: written.bot_account.clone(),
+        certificate_authority: match authority {
+            Some(authority) => Some(authority?),
+            None => None,
+        },
+    })
 }
 
 fn well_known(kind: ForgeKind) -> Option<&'static str> {

@@ -201,6 +201,9 @@ pub(super) struct Forge {
     /// What the bot is called there.
     #[schemars(example = &"lockkeeper-bot")]
     pub(super) bot_account: Option<String>,
+    /// A file with the certificates of an own CA, PEM, which alone is trusted there; not for an App.
+    #[schemars(example = &"/etc/lockkeeper/forge-ca.pem")]
+    pub(super) ca_file: Option<String>,
 }
 
 /// A GitHub App.
@@ -359,6 +362,9 @@ pub(super) struct PerHost {
     /// How many questions to one host begin in a second. Default: 10.
     #[schemars(range(min = 1, max = 1000))]
     pub(super) per_second: Option<u32>,
+    /// How long a repository may take to name its branches; ten times as long to hand over their tips. Default: 1min.
+    #[schemars(regex(pattern = TIME), example = &"1min")]
+    pub(super) answer: Option<String>,
 }
 
 /// What a delivery and its connection may take.

@@ -138,6 +138,8 @@ pub struct ForgeAccess {
     pub credential: ForgeCredential,
     /// What the bot is called there.
     pub bot_account: Option<String>,
+    /// The file of an own CA, PEM; alone trusted there.
+    pub certificate_authority: Option<PathBuf>,
 }
 
 /// What lets the bot in at a forge.
@@ -245,6 +247,8 @@ pub struct PerHost {
     pub connections: usize,
     /// How many questions begin in a second.
     pub per_second: u32,
+    /// How long an answer may take.
+    pub answer: Duration,
 }
 
 /// What a delivery and its connection may take.

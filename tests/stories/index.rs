@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::world::{NewCommit, World};
 
 /// Writes the world's operator config, with these lines for its dist-git.
-fn write_config(world: &World, of_instance: &str) {
+pub fn write_config(world: &World, of_instance: &str) {
     let config = format!(
         "data: data\nkey: {{file: bot.key, name: Lockkeeper, mail: lockkeeper@example.org}}\ninstances:\n  \
          - name: local\n    git: \"file://{}/{{name}}.git\"\n    lookaside: {{upload: lookaside}}\n    \
@@ -26,7 +26,8 @@ fn write_config(world: &World, of_instance: &str) {
     std::fs::set_permissions(world.path("bot.key"), owner_only).unwrap();
 }
 
-const OPEN: &str = "    allow_file_sources: true\n";
+/// The line by which sources of this machine are taken.
+pub const OPEN: &str = "    allow_file_sources: true\n";
 
 fn index(world: &World, more: &[&str]) -> (Output, Value) {
     let arguments = [&["index", "--config", "lockkeeper.yaml", "--format", "json"], more].concat();
