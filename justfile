@@ -55,6 +55,11 @@ schemas:
 crashes times='200':
     LOCKKEEPER_SERVICE_KILLS={{times}} cargo test --locked --test stories service_crash
 
+# Measures the service: from a webhook to the commit, deliveries a second, memory, two nodes beside one.
+service-speed:
+    cargo build --release --locked
+    LOCKKEEPER_PROGRAM=$PWD/target/release/lockkeeper cargo test --locked --test stories service_speed -- --ignored --nocapture --test-threads 1
+
 # Runs every benchmark that needs no tree from elsewhere.
 benches:
     cargo build --release --locked --example patch_series
