@@ -100,7 +100,7 @@ impl SpecFile {
         wanted: &[PublishedEntry],
     ) -> Change {
         let Some(first) = self.entry_starts(section).first().copied() else {
-            let mut change = self.insert_lines(section.place.line + 1, &[]);
+            let mut change = self.insert_lines(self.below_loose_text(section), &[]);
             change.text.extend(self.written(wanted));
             return change;
         };
@@ -114,6 +114,17 @@ impl SpecFile {
         }
         let length: usize = present.iter().map(|entry| entry.bytes.len()).sum();
         Change::new(start..start + length, self.written(wanted))
+    }
+
+    /// Returns the line below what a changelog without entries holds. Above it, what stands there would be read
+    /// as the end of the new entry.
+    fn below_loose_text(&self, section: &Section) -> usize {
+        let is_blank = |line: &usize| {
+            let line = &self.walk.lines[*line];
+            self.bytes[line.start..line.next].trim_ascii().is_empty()
+        };
+        let last = self.changelog_lines(section).rev().find(|line| !is_blank(line));
+        last.unwrap_or(section.place.line) + 1
     }
 
     /// Returns entries as a changelog has them, a blank line between two.

@@ -125,3 +125,18 @@ fn five_thousand_entries_are_quick_and_keep_their_bytes() {
     assert!(edited.ends_with(&bytes[below..]));
     assert_eq!(SpecFile::parse(edited, &fedora()).changelog_entries().len(), 5002);
 }
+
+#[test]
+fn loose_text_of_a_changelog_without_entries_stays_above_the_first_one() {
+    for (below, wanted) in
+        [("%\n", "%\n*"), ("# kept elsewhere\n\n", "# kept elsewhere\n*"), ("", "*")]
+    {
+        let text = format!("Name: a\nVersion: 1.0\nRelease: 1\n%changelog\n{below}");
+        let edits = Edits { changelog: Some(entry("0:1.1-2")), ..to("1.1", "2") };
+        let edited = SpecFile::parse(text.into_bytes(), &fedora()).edit(&edits).unwrap().bytes;
+        let shown = String::from_utf8(edited.clone()).unwrap();
+        assert!(shown.contains(&format!("%changelog\n{wanted}")), "{shown}");
+        let again = SpecFile::parse(edited.clone(), &fedora()).edit(&edits).unwrap();
+        assert_eq!(again.bytes, edited, "{shown}");
+    }
+}
