@@ -79,7 +79,9 @@ fn names(list: &Value, user: &str) -> bool {
 
 /// Reads Pagure's lists of people. Members of groups are not listed there.
 fn is_committer(answer: &Value, user: &str) -> bool {
-    ["owner", "admin", "commit"].iter().any(|role| names(&answer["access_users"][*role], user))
+    ["owner", "admin", "commit"]
+        .iter()
+        .any(|role| names(&answer["access_users"][*role], user))
 }
 
 #[cfg(test)]

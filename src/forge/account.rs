@@ -80,8 +80,9 @@ impl Account {
     pub fn trusting(self, pem: Vec<u8>) -> Result<Account, Refusal> {
         if matches!(self.credential, Credential::App { .. }) {
             let words = format!("the forge `{}`: an App cannot have a CA of its own", self.name);
-            return Err(Refusal::config("forge-account-unusable", words)
-                .hint("put the CA among those that the machine trusts, or name it in SSL_CERT_FILE"));
+            return Err(Refusal::config("forge-account-unusable", words).hint(
+                "put the CA among those that the machine trusts, or name it in SSL_CERT_FILE",
+            ));
         }
         crate::http::certificate_authority(&pem)?;
         Ok(Account { certificate_authority: Some(pem), ..self })

@@ -43,8 +43,7 @@ async fn stands(wire: &Wire, status: &Status, call: &Call, doing: &str) -> Answe
     let newest = entries(&answer).iter().max_by_key(|found| found["id"].as_u64());
     let Some(newest) = newest else { return Ok(false) };
     let ours = call.body.as_ref().expect("a status has a body");
-    let is_same =
-        newest["status"] == ours["state"] && newest["description"] == ours["description"];
+    let is_same = newest["status"] == ours["state"] && newest["description"] == ours["description"];
     let state = newest["status"].as_str().unwrap_or_default();
     let has_ended = matches!(state, "success" | "failed" | "canceled" | "skipped");
     Ok(has_ended && (is_same || !status.state.is_final()))

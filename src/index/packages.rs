@@ -59,7 +59,8 @@ fn not_listed(Setback { problem, .. }: Setback) -> Problem {
     let (words, hint) = (problem.message.clone(), problem.hint.clone());
     match problem.code.0 {
         "forge-unauthorized" | "forge-not-allowed" | "forge-secret-unusable" => {
-            let hint = "give the bot at this forge what it needs to read the namespace's repositories";
+            let hint =
+                "give the bot at this forge what it needs to read the namespace's repositories";
             Problem::temporary("packages-forbidden", words).hint(hint).because(problem)
         }
         _ => Problem::temporary("packages-unreadable", words).hint(hint).because(problem),

@@ -216,9 +216,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn hosts_that_hang_keep_nobody_waiting() {
-        let hosts = (0..ALTOGETHER - 1).flat_map(|host| {
-            vec![(Some(format!("slow{host}.example")), SLOW); 3]
-        });
+        let hosts = (0..ALTOGETHER - 1)
+            .flat_map(|host| vec![(Some(format!("slow{host}.example")), SLOW); 3]);
         let mut all: Vec<_> = hosts.collect();
         all.extend(questions(Some("quick.example"), 20));
         let quick_done = Cell::new(0);
