@@ -6,6 +6,7 @@ use std::path::Path;
 use super::index::{OPEN, index, write_config};
 use crate::world::World;
 use crate::world::forges::{Forge, Plays, TOKEN, Trouble, github};
+use crate::world::https::Https;
 
 const KINDS: [(Plays, &str); 5] = [
     (Plays::GitHub, "github"),
@@ -154,6 +155,43 @@ fn a_person_has_packages_too() {
         listed_by(&world, &forge, kind, "ada", BY_TOKEN);
         let (_, json) = index(&world, &[]);
         assert_eq!(json["counts"]["tracking"], 1, "{kind}: {json:#}");
+    }
+}
+
+#[test]
+fn an_answer_without_an_end_is_read_up_to_a_cap() {
+    for (plays, kind) in [(Plays::GitHub, "github"), (Plays::Forgejo, "forgejo")] {
+        let world = World::released("archive");
+        let forge = Forge::start(plays);
+        forge.has_repository("rpms", "hello", false);
+        listed_by(&world, &forge, kind, "rpms", BY_TOKEN);
+        let (_, json) = index(&world, &[]);
+        assert_eq!(json["counts"]["tracking"], 1, "{kind}: {json:#}");
+        let endless = format!("[{{\"name\": \"{}\"}}]", "x".repeat(17 << 20));
+        forge.trouble(Trouble::Answers(200, vec![], endless.leak()));
+        nothing_is_forgotten(&world, kind, "answered something", 75);
+    }
+}
+
+#[test]
+fn a_forge_with_a_ca_of_its_own_is_trusted_by_the_file_that_names_it() {
+    for (plays, kind) in KINDS {
+        let world = World::released("archive");
+        let forge = Forge::start(plays);
+        forge.has_repository("rpms", "hello", false);
+        let tls = Https::before(&world.path("https"), forge.address());
+        let entry = format!("{BY_TOKEN}, ca_file: {}", tls.certificate().display());
+        listed_by(&world, &forge, kind, "rpms", &entry);
+        let file = world.path("lockkeeper.yaml");
+        let config = std::fs::read_to_string(&file).unwrap();
+        let config = config.replace(&forge.url(), &tls.url(""));
+        std::fs::write(&file, &config).unwrap();
+        let (output, json) = index(&world, &[]);
+        assert_eq!(json["counts"]["tracking"], 1, "{kind}: {output:#?}");
+        // Without it, nobody knows the certificate.
+        std::fs::write(&file, config.replace(", ca_file:", ", bot_account:")).unwrap();
+        nothing_is_forgotten(&world, kind, "packages-unreadable", 75);
+        assert!(forge.keep().asked.len() <= 3, "no token was sent");
     }
 }
 

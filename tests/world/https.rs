@@ -1,4 +1,4 @@
-//! git over https on loopback: TLS here, `git http-backend` behind it, gone with the world.
+//! git over https on loopback: TLS here, `git http-backend` behind it, or another server; gone with the world.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -22,9 +22,26 @@ pub struct Https {
     thread: Option<JoinHandle<()>>,
 }
 
+/// What answers behind TLS.
+enum Behind {
+    /// git, with the repositories below this folder.
+    Git(PathBuf),
+    /// A server without TLS.
+    Server(SocketAddr),
+}
+
 impl Https {
     /// Serves the repositories below `root`; `folder` takes the server's certificate.
     pub fn start(folder: &Path, root: &Path) -> Https {
+        Https::in_front_of(folder, Behind::Git(root.to_owned()))
+    }
+
+    /// Serves what a server without TLS answers.
+    pub fn before(folder: &Path, server: SocketAddr) -> Https {
+        Https::in_front_of(folder, Behind::Server(server))
+    }
+
+    fn in_front_of(folder: &Path, behind: Behind) -> Https {
         std::fs::create_dir(folder).expect("a folder can be made");
         let mut openssl = Command::new("openssl");
         openssl
@@ -36,16 +53,16 @@ impl Https {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback can be bound");
         let address = listener.local_addr().expect("it is bound");
         let config = Arc::new(server_config(folder));
-        let (stopped, root) = (Arc::new(AtomicBool::new(false)), root.to_owned());
+        let (stopped, behind) = (Arc::new(AtomicBool::new(false)), Arc::new(behind));
         let until = Arc::clone(&stopped);
         let thread = std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 if until.load(Ordering::Relaxed) {
                     return;
                 }
-                let (config, root) = (Arc::clone(&config), root.clone());
+                let (config, behind) = (Arc::clone(&config), Arc::clone(&behind));
                 // A client that turns away is no fault of the server's.
-                std::thread::spawn(move || serve(stream, config, &root).ok());
+                std::thread::spawn(move || serve(stream, config, &behind).ok());
             }
         });
         Https { address, folder: folder.to_owned(), stopped, thread: Some(thread) }
@@ -100,12 +117,15 @@ impl Request {
 }
 
 /// Answers one request and closes, as HTTP/1.0 did.
-fn serve(stream: TcpStream, config: Arc<ServerConfig>, root: &Path) -> std::io::Result<()> {
+fn serve(stream: TcpStream, config: Arc<ServerConfig>, behind: &Behind) -> std::io::Result<()> {
     let connection = ServerConnection::new(config).map_err(std::io::Error::other)?;
     let mut stream = BufReader::new(StreamOwned::new(connection, stream));
     let request = read_request(&mut stream)?;
     let body = read_body(&mut stream, &request)?;
-    let answer = backend(&request, &body, root)?;
+    let answer = match behind {
+        Behind::Git(root) => backend(&request, &body, root)?,
+        Behind::Server(address) => forward(&request, &body, *address)?,
+    };
     let stream = stream.get_mut();
     stream.write_all(&answer)?;
     stream.conn.send_close_notify();
@@ -149,6 +169,24 @@ fn read_body(stream: &mut impl BufRead, request: &Request) -> std::io::Result<Ve
             return Ok(body);
         }
     }
+}
+
+/// Asks the server behind and returns the whole answer.
+fn forward(request: &Request, body: &[u8], address: SocketAddr) -> std::io::Result<Vec<u8>> {
+    let mut lines = format!("{} {} HTTP/1.1\r\n", request.method, request.path);
+    let names = ["transfer-encoding", "content-length", "connection"];
+    for (name, value) in &request.headers {
+        if !names.contains(&name.to_ascii_lowercase().as_str()) {
+            lines.push_str(&format!("{name}: {value}\r\n"));
+        }
+    }
+    lines.push_str(&format!("Content-Length: {}\r\nConnection: close\r\n\r\n", body.len()));
+    let mut stream = TcpStream::connect(address)?;
+    stream.write_all(lines.as_bytes())?;
+    stream.write_all(body)?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    Ok(answer)
 }
 
 /// Runs git's own server program and returns the whole answer.

@@ -255,6 +255,11 @@ impl Forge {
         format!("http://{}", self.address)
     }
 
+    /// Returns where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Looks at, or changes, what the forge keeps.
     pub fn keep(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().expect("nobody panics holding it")
