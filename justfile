@@ -30,7 +30,7 @@ bench *arguments:
     cargo bench --locked {{arguments}}
 
 # Does what takes a night: fuzzing, mutants, many cases of each property, all benchmarks. docs/testing.md says more.
-nightly minutes='20': (fuzz minutes) mutants properties schemas benches
+nightly minutes='20': (fuzz minutes) mutants properties schemas (crashes '200') benches
 
 # Gives each fuzz target some minutes; what breaks one lies in fuzz/artifacts.
 fuzz minutes='2':
@@ -50,6 +50,15 @@ properties times='50':
 # Sends every request that we make at a forge to a server that knows the forge's published schema.
 schemas:
     tests/forge-schemas.sh
+
+# Kills the service under load, so often, and looks whether anything was lost or done twice.
+crashes times='200':
+    LOCKKEEPER_SERVICE_KILLS={{times}} cargo test --locked --test stories service_crash
+
+# Measures the service: from a webhook to the commit, deliveries a second, memory, two nodes beside one.
+service-speed:
+    cargo build --release --locked
+    LOCKKEEPER_PROGRAM=$PWD/target/release/lockkeeper cargo test --locked --test stories service_speed -- --ignored --nocapture --test-threads 1
 
 # Runs every benchmark that needs no tree from elsewhere.
 benches:

@@ -364,3 +364,20 @@ fn links_between_pages_lead_somewhere() {
         }
     }
 }
+
+#[test]
+fn the_unit_is_one_that_systemd_takes_and_is_hardened() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let unit = folder.path().join("lockkeeper.service");
+    // The program is looked for where it will be installed.
+    let text = read("deploy/lockkeeper.service").replace("/usr/bin/lockkeeper", "/bin/true");
+    std::fs::write(&unit, text).expect("a file can be written");
+    for arguments in [&["verify"][..], &["security", "--offline=yes", "--threshold=20"]] {
+        let mut command = Command::new("systemd-analyze");
+        let output = command.args(arguments).arg(&unit).output();
+        let output = output.expect("systemd-analyze is installed (tests/run does it)");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {said}");
+        assert!(!said.contains("lockkeeper.service:"), "{arguments:?}: {said}");
+    }
+}

@@ -37,6 +37,7 @@ mod stories {
     mod service_doors;
     mod service_nodes;
     mod service_queue;
+    mod service_speed;
     mod shapes;
     mod sinks;
     mod source;

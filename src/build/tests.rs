@@ -144,7 +144,7 @@ fn the_record_in_a_folder_keeps_what_is_not_settled_and_lets_one_process_in() {
     let build = at(Stage::Submitting { at: now() });
     log.put(&build).unwrap();
     assert_eq!(log.get(&build.key()).unwrap(), Some(build.clone()));
-    assert_eq!(log.unsettled().unwrap(), [build.clone()]);
+    assert_eq!(log.unsettled().unwrap(), std::slice::from_ref(&build));
     assert!(FolderLog::open(folder.path()).unwrap_err().to_string().contains("another process"));
     let ending = Ending::Cancelled { task: None, asked: false };
     log.put(&Build { told: true, stage: Stage::Ended { ending }, ..build.clone() }).unwrap();

@@ -126,7 +126,7 @@ impl ContentFlags {
 /// How containers are run.
 #[derive(Debug, Clone, Args)]
 pub struct EngineFlags {
-    /// What runs population: `builtin` needs no engine until a branch names an image.
+    /// What runs containers: `builtin` and `auto` look for one once a branch needs it.
     #[arg(long, value_name = "ENGINE", env = "LOCKKEEPER_ENGINE")]
     pub engine: Option<EngineChoice>,
     /// Refuses an image that a branch names without its digest.

@@ -45,8 +45,7 @@ pub struct Engine {
 impl Engine {
     /// Finds an engine: podman first, which needs no daemon and no root, then docker.
     ///
-    /// [`EngineChoice::Builtin`] looks for one as `auto` does: that nothing but the built-in mechanisms may run is
-    /// population's to refuse, which knows what the branch asks for.
+    /// [`EngineChoice::Builtin`] looks for one as `auto` does: who asks for one needs it.
     ///
     /// # Errors
     /// `engine-missing` where the program is not there, `engine-unusable` where it is and does not work; temporary

@@ -15,8 +15,10 @@ use crate::names::NameError;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Options {
-    /// What runs population.
+    /// Which engine runs what a branch brings: its image, its `spec.command`.
     pub engine: EngineChoice,
+    /// Whether anything that a branch brings may run: its image, or its `spec.command` in any image.
+    pub allow_containers: bool,
     /// The OCI runtime that podman or docker is told to use, such as `runc`; null: the engine's own choice.
     pub runtime: Option<RuntimeName>,
     /// Resource limits for each container, as `--ulimit` takes them: `nofile=1024:1024`. They win over our own.
@@ -36,6 +38,7 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             engine: EngineChoice::Builtin,
+            allow_containers: true,
             runtime: None,
             ulimits: Vec::new(),
             require_digest: false,
@@ -46,7 +49,7 @@ impl Default for Options {
     }
 }
 
-/// What runs population.
+/// Which engine runs containers. Built-in mechanisms run in the bot's own process whatever it is.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum,
 )]
@@ -54,7 +57,7 @@ impl Default for Options {
 pub enum EngineChoice {
     /// Podman, or docker where there is no podman.
     Auto,
-    /// The built-in mechanisms run in this process, and nothing else runs: a branch that names an image is refused.
+    /// As `auto`, once a branch needs an engine; nothing is said where there is none and nobody needs it.
     Builtin,
     /// Podman, and nothing else.
     Podman,

@@ -4,7 +4,7 @@
 //! again from what its trailers name, and the trees are compared. It writes and pushes nothing.
 //!
 //! 1. [`publications`] walks dist-git's first parents down from the tip and keeps the bot's own commits.
-//! 2. [`again`] puts the order of each together as it was then (config and floor from the commit's parent; source
+//! 2. [`again()`] puts the order of each together as it was then (config and floor from the commit's parent; source
 //!    commit, tag and EVR from its trailers) and populates it.
 //! 3. The tree that comes out is compared with the tree that was published: [`Verdict`].
 //!

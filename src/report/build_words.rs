@@ -299,9 +299,14 @@ mod tests {
         failed.log.as_mut().unwrap().name = "<img>".to_owned();
         let build = build(Ending::FailedByPackage { failure: failed });
         let note = note(&build);
-        for bad in ["@alice", "@bob", "\u{1b}", "](http://evil", "<img>", "](javascript:"] {
+        for bad in ["@alice", "@bob", "\u{1b}", "<img>", "](javascript:"] {
             assert!(!note.contains(bad), "{bad:?} in {note}");
         }
+        // What looks like a link or ends a fold stands within a code span or block.
+        assert!(
+            note.contains("```` #1 [x](http://evil.example) </details> `tick` ``` ````"),
+            "{note}"
+        );
         // The folded block ends where we end it: its fence is longer than any inside.
         assert!(note.contains("````text\n```\n"), "{note}");
         assert!(!build_description(&build).contains('\u{1b}'));

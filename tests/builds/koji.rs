@@ -301,7 +301,7 @@ async fn a_validated_build_gets_the_wanted_tag_and_only_the_tag_on_it_is_success
     *yard.people.verdict.lock().unwrap() = Some(Ok(()));
     let build = yard.next().await;
     assert!(matches!(build.stage, Stage::Tagging { tagger: Some(_), .. }), "{build:#?}");
-    assert_eq!(yard.next().await.told, false);
+    assert!(!yard.next().await.told);
     yard.server.hub().run_tag_tasks();
     let build = yard.next().await;
     assert!(matches!(build.ending(), Some(Ending::Succeeded { .. })), "{build:#?}");

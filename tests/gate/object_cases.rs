@@ -151,6 +151,10 @@ fn forms() -> Vec<Case> {
             NotAsked,
         ),
         malformed(
+            sealed("author with letters as zone", plain.replacen(" +0100", " +01b0", 1).as_bytes()),
+            NotAsked,
+        ),
+        malformed(
             sealed("author without date", plain.replacen(" +0100", "", 1).as_bytes()),
             NotAsked,
         ),

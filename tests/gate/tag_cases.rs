@@ -19,6 +19,8 @@ pub fn all() -> Vec<Case> {
         Case::tag(name, raw).lists(mint::list(&ALICE)).certificate(mint::public(&ALICE))
     };
     let bobs = format!("{bare}{}", Block::of(&BOB).signed_by(&BOB, bare.as_bytes()));
+    let long = format!("{bare}{}\n", "Long words.\n".repeat(3_500));
+    let long = format!("{long}{}", mint::sign(&ALICE, long.as_bytes()));
     let no_tagger = "object 4b825dc642cb6eb9a060e54bf8d69288fbee4904\ntype commit\ntag v1\n\nOld\n";
     let no_tagger = format!("{no_tagger}{}", mint::sign(&ALICE, no_tagger.as_bytes()));
     let extra = bare.replacen("\n\n", "\nextra x\n\n", 1);
@@ -50,7 +52,16 @@ pub fn all() -> Vec<Case> {
         alices("tag with an illegal name", bare.replacen("v1.2", "v1..2", 1))
             .refused("malformed-tag", NotAsked),
         alices("tag with a NUL", format!("{by_alice}\0")).refused("malformed-tag", NotAsked),
-        Case::tag("tag signed with SSH", bobs).lists(ssh_mint::list(&BOB)).accepted(Accepts),
+        Case::tag("tag signed with SSH", bobs.clone())
+            .lists(ssh_mint::list(&BOB))
+            .accepted(Accepts),
+        Case::tag("tag made after the key's window began", bobs.clone())
+            .lists(ssh_mint::list_with("valid-after=\"20230101Z\"", &BOB))
+            .accepted(NotAsked),
+        Case::tag("tag made before the key's window began", bobs)
+            .lists(ssh_mint::list_with("valid-after=\"20240101Z\"", &BOB))
+            .refused("key-expired", NotAsked),
+        alices("tag with a message of 40 KiB", long).accepted(Accepts),
     ]
 }
 

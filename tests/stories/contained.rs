@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::index::OPEN;
 use crate::world::images::{self, CUSTOM, SCRIPTED, scripted};
 use crate::world::{EntryMode, NewCommit, Run, World, files_below, succeed};
 
@@ -35,10 +36,29 @@ fn a_maintainers_own_image_populates_a_branch_from_end_to_end() {
 }
 
 #[test]
-fn without_an_engine_a_branch_that_names_an_image_is_told_what_to_do() {
-    let world = contained(&format!("population:\n  container: {CUSTOM}\n"));
-    let run = world.sync_changes_nothing(2, "refused", "engine-not-chosen");
-    run.says("--engine auto");
+fn an_engine_is_found_for_the_branch_that_needs_one() {
+    let mut world = contained(&format!("population:\n  container: {CUSTOM}\n"));
+    world.run_where_podman_is(&world.sync_arguments(), &[]).landed("1.0-1");
+    world.commit("Go on", "README", "More.\n");
+    // Of all programs only git is there.
+    let programs = world.path("programs");
+    std::fs::create_dir(&programs).unwrap();
+    std::os::unix::fs::symlink("/usr/bin/git", programs.join("git")).unwrap();
+    let path = [("PATH", programs.to_str().unwrap())];
+    let run = world.run_where_podman_is(&world.sync_arguments(), &path);
+    run.came_to(1, "failed", "engine-missing").says("podman is not installed");
+    world.opt_in("");
+    world.run_where_podman_is(&world.sync_arguments(), &path).landed("1.0-2");
+}
+
+#[test]
+fn an_operator_may_have_nothing_of_a_branchs_run() {
+    let mut world = contained(&format!("population:\n  container: {CUSTOM}\n"));
+    super::index::write_config(&world, &format!("{OPEN}population: {{allow_containers: false}}\n"));
+    let sync = ["sync", "hello", "f44", "--config", "lockkeeper.yaml"];
+    world.run_where_podman_is(&sync, &[]).came_to(2, "refused", "containers-not-allowed");
+    world.opt_in("");
+    world.run_where_podman_is(&sync, &[]).landed("1.0-1");
 }
 
 #[test]

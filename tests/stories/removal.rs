@@ -48,7 +48,7 @@ fn the_first_publication_takes_no_line_out_of_a_persons_gitignore() {
     let mut world = World::empty();
     let digest = "0".repeat(128);
     let old = NewCommit::new("Begin")
-        .put("sources", &format!("SHA512 (hello-0.9.tar.gz) = {digest}\n"))
+        .put("sources", format!("SHA512 (hello-0.9.tar.gz) = {digest}\n"))
         .put(".gitignore", "/hello-0.9.tar.gz\n");
     world.dist_git_commit(old);
     world.opt_in("");

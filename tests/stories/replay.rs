@@ -54,6 +54,25 @@ fn a_tag_that_came_later_and_keys_that_changed_make_no_difference() {
 }
 
 #[test]
+fn the_released_tarball_of_an_old_publication_is_taken_from_the_lookaside() {
+    let mut world = World::empty();
+    world.release();
+    let tar = world.path("upstream/hello-1.0.tar.gz");
+    std::fs::create_dir(world.path("upstream")).unwrap();
+    let output = format!("--output={}", tar.display());
+    world.source_git(&["archive", "--format=tar.gz", "--prefix=hello-1.0/", &output, "v1.0"]);
+    let digest = lockkeeper::digest::Sha512::of(&std::fs::read(&tar).unwrap());
+    world.commit("Greet", "hello", "#!/bin/sh\necho hello world\n");
+    let pinned = format!("  upstream: {{sha512: {digest}}}\n");
+    world.opt_in(&format!("population:\n  mechanism: upstream-tarball\n{pinned}"));
+    world.sync_with(&["--upstream", "upstream"]).came_to(0, "landed", "");
+    std::fs::remove_dir_all(world.path("upstream")).unwrap();
+    let lookaside = world.lookaside().to_owned();
+    let run = replay(&world, &["--lookaside", &lookaside]);
+    assert_eq!(counts(&run), [1, 0, 0], "{run:#?}");
+}
+
+#[test]
 fn a_tree_that_this_build_would_not_make_is_told_with_its_files() {
     let world = published_twice("tag-archive");
     // As if another build had made the last publication: the same words, another tree, the bot's own signature.

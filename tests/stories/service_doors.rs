@@ -75,7 +75,9 @@ fn what_is_not_proved_is_not_taken() {
         ask(service.address, line, headers, body.as_bytes()).status
     };
     let (event, post) = (("X-Forgejo-Event", "push"), "POST /hooks/forgejo");
-    let table: [(&str, u16, &[(&str, &str)], &str); 9] = [
+    /// What it is, the answer, headers, body.
+    type Case<'a> = (&'a str, u16, &'a [(&'a str, &'a str)], &'a str);
+    let table: [Case<'_>; 9] = [
         ("nothing at all", 401, &[event], &body),
         ("an empty signature", 401, &[event, ("X-Forgejo-Signature", "")], &body),
         ("of other bytes", 401, &[event, ("X-Forgejo-Signature", &other)], &body),

@@ -1,5 +1,6 @@
 //! Nodes that share the work, stand still, are told to stop, lose their database or their disk.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::world::World;
@@ -44,13 +45,19 @@ fn a_node_that_stood_still_past_its_lease_does_not_push_when_it_comes_back() {
     let zombie = world.serve_as("zombie", &[]);
     until("1.0 is published", || world.published_sources().len() == 1);
     let tip = world.commit("Go on", "README", "A long story.\n").to_string();
-    // Stopped in the middle: once it has begun, and before it is through.
-    slow_down_dist_git(&world);
+    // Stopped in the middle of its push, which waits in a hook until both nodes have come so far.
+    let hook = hold_up_dist_git(&world, "while [ ! -e \"$folder/go\" ]; do sleep 0.05; done");
     assert_eq!(zombie.deliver_push(&world, &tip), 202);
-    until("the zombie works", || world.status("zombie")["jobs"]["running"] == 1);
+    until("the zombie works", || hook.join("begun").exists());
     zombie.signal("STOP");
     let other = world.serve_as("other", &[]);
-    until("the other takes over", || world.published_sources().first() == Some(&tip));
+    until("the other has taken over", || {
+        let jobs = world.ops("other", &["jobs", "list"]).report;
+        jobs.as_array().is_some_and(|jobs| jobs.iter().any(|job| job["state"]["node"] == "other"))
+    });
+    std::fs::write(hook.join("go"), "").unwrap();
+    until("it is published", || world.published_sources().first() == Some(&tip));
+    until("the other is through", || other.log().contains("job=local/hello#f44"));
     let commits = world.commits();
     zombie.signal("CONT");
     until("the zombie finds out", || {
@@ -65,25 +72,29 @@ fn a_node_that_stood_still_past_its_lease_does_not_push_when_it_comes_back() {
     assert_eq!((zombie.stop(), other.stop()), (Some(0), Some(0)));
 }
 
-/// Makes each push to dist-git take a second, by a hook of git's.
-fn slow_down_dist_git(world: &World) {
+/// Holds up each push to dist-git by a hook of git's, which leaves a file `begun` in the folder that is returned.
+fn hold_up_dist_git(world: &World, wait: &str) -> PathBuf {
     use std::os::unix::fs::PermissionsExt;
-    let hook = world.package.dist_git.folder().join("hooks/pre-receive");
-    std::fs::create_dir_all(hook.parent().unwrap()).unwrap();
-    std::fs::write(&hook, "#!/bin/sh\nsleep 1\n").unwrap();
+    let folder = world.package.dist_git.folder().join("hooks");
+    std::fs::create_dir_all(&folder).unwrap();
+    let script =
+        format!("#!/bin/sh\nfolder='{}'\ntouch \"$folder/begun\"\n{wait}\n", folder.display());
+    let hook = folder.join("pre-receive");
+    std::fs::write(&hook, script).unwrap();
     std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o755)).unwrap();
+    folder
 }
 
 #[test]
 fn a_service_that_is_told_to_stop_finishes_what_it_began() {
     let mut world = World::released("archive");
-    slow_down_dist_git(&world);
     world.configure("");
     let service = world.serve();
     until("1.0 is published", || world.published_sources().len() == 1);
+    let hook = hold_up_dist_git(&world, "sleep 1");
     let tip = world.commit("Go on", "README", "The last one today.\n").to_string();
     assert_eq!(service.deliver_push(&world, &tip), 202);
-    until("it has begun", || world.status("node")["jobs"]["running"] == 1);
+    until("it has begun", || hook.join("begun").exists());
     let (began, address) = (Instant::now(), service.address);
     assert_eq!(service.stop(), Some(0));
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
@@ -102,10 +113,10 @@ fn a_second_signal_ends_it_at_once_and_the_next_process_goes_on() {
     world.configure("drain: 1min\n");
     let service = world.serve();
     until("1.0 is published", || world.published_sources().len() == 1);
-    slow_down_dist_git(&world);
+    let hook = hold_up_dist_git(&world, "sleep 1");
     let tip = world.commit("Go on", "README", "Interrupted.\n").to_string();
     service.deliver_push(&world, &tip);
-    until("it has begun", || world.status("node")["jobs"]["running"] == 1);
+    until("it has begun", || hook.join("begun").exists());
     let began = Instant::now();
     service.signal("TERM");
     until("the first is heard", || service.log().contains("stopping"));

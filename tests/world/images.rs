@@ -55,12 +55,17 @@ pub fn scripted(script: &str, more: &str) -> String {
 impl World {
     /// Runs the program with podman at hand.
     pub fn run_contained(&self, arguments: &[&str]) -> Run {
+        self.run_where_podman_is(&[arguments, &["--engine", "podman"]].concat(), &[])
+    }
+
+    /// Runs the program where podman finds its store, with these variables; nobody says which engine to take.
+    pub fn run_where_podman_is(&self, arguments: &[&str], more: &[(&str, &str)]) -> Run {
         let variables = variables();
         let shown: Vec<(&str, String)> =
             variables.iter().map(|(name, value)| (*name, value.display().to_string())).collect();
-        let environment: Vec<(&str, &str)> =
-            shown.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        self.run_in(&[arguments, &["--engine", "podman"]].concat(), &environment)
+        let shown = shown.iter().map(|(name, value)| (*name, value.as_str()));
+        let environment: Vec<(&str, &str)> = shown.chain(more.iter().copied()).collect();
+        self.run_in(arguments, &environment)
     }
 
     /// Syncs `f44` with podman at hand.

@@ -24,6 +24,12 @@ impl std::fmt::Debug for Run {
     }
 }
 
+/// Returns the program: the one that cargo built for the tests, or the optimised one that `LOCKKEEPER_PROGRAM` names.
+pub fn the_program() -> String {
+    let named = std::env::var("LOCKKEEPER_PROGRAM").ok();
+    named.unwrap_or_else(|| env!("CARGO_BIN_EXE_lockkeeper").to_owned())
+}
+
 impl Run {
     fn of(output: Output) -> Run {
         let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -79,7 +85,7 @@ impl Run {
 impl World {
     /// Returns the program with these arguments, in the world's folder, with a home of its own.
     pub fn program(&self, arguments: &[&str]) -> Command {
-        self.in_world(env!("CARGO_BIN_EXE_lockkeeper"), arguments)
+        self.in_world(&the_program(), arguments)
     }
 
     /// Returns any program with these arguments, in the world's folder, with a home of its own.

@@ -94,8 +94,7 @@ impl World {
         let log = self.path(&format!("{node}.log"));
         // The signal of a file that may not grow is not heard, as with a full disk; see `limit_files`.
         let serve = "trap '' XFSZ; exec \"$0\" serve --config lockkeeper.yaml --node \"$1\"";
-        let mut command =
-            self.in_world("sh", &["-c", serve, env!("CARGO_BIN_EXE_lockkeeper"), node]);
+        let mut command = self.in_world("sh", &["-c", serve, &super::run::the_program(), node]);
         let file = std::fs::File::options().create(true).append(true).open(&log).unwrap();
         command
             .env("LOCKKEEPER_DATA", self.path(node))
@@ -274,6 +273,15 @@ impl Service {
     /// Returns what it has logged.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Returns how much memory it takes, in KiB.
+    pub fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = line.expect("it has memory").trim().trim_end_matches(" kB");
+        number.parse().expect("a number")
     }
 }
 

@@ -1,4 +1,4 @@
-//! What failed: from a task's tree and its fault to a [`Failure`]. Pure.
+//! What failed: from a task's tree and its fault to a [`crate::build::Failure`]. Pure.
 
 use super::wire::{Look, Value};
 use crate::build::ending::Side;

@@ -116,13 +116,15 @@ fn item(value: Value) -> Result<Result<Value, HubFault>, String> {
     }
 }
 
-/// Returns how many `<value>` elements are open at most.
+/// Returns how many `<value>` elements are open at most. Only through these can values lie in each other.
 fn depth(body: &str) -> usize {
     let (mut open, mut deepest) = (0_usize, 0);
-    for (at, _) in body.match_indices("value>") {
-        match body[..at].as_bytes().last() {
-            Some(b'<') => open += 1,
-            Some(b'/') => open = open.saturating_sub(1),
+    for (at, _) in body.match_indices("value") {
+        let (before, after) = (&body.as_bytes()[..at], &body.as_bytes()[at + "value".len()..]);
+        match (before, after) {
+            ([.., b'<'], [b'/', ..]) => {}
+            ([.., b'<'], _) => open += 1,
+            ([.., b'<', b'/'], _) => open = open.saturating_sub(1),
             _ => {}
         }
         deepest = deepest.max(open);
@@ -274,6 +276,12 @@ mod tests {
         };
         assert!(answer(&deep(20)).is_ok());
         assert!(answer(&deep(100_000)).is_err());
+        assert!(answer(&deep(100_000).replace("<value>", "<value >")).is_err());
+        let many = wrapped(&format!(
+            "<value><array><data>{}</data></array></value>",
+            "<value/>".repeat(200)
+        ));
+        assert_eq!(answer(&many).unwrap().unwrap().items().len(), 200);
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub use request::{CONTRACT, Request};
 pub use schema::{request_schema, result_schema};
 pub use spec_command::write_spec;
 
-use crate::container::{Engine, EngineChoice, ImageReference, Options, PinnedImage};
+use crate::container::{Engine, ImageReference, Options, PinnedImage};
 use crate::decide::{Amendment, Order};
 use crate::git::{Mirrors, Store};
 use crate::observe::DistGit;
@@ -62,15 +62,19 @@ impl Containers {
         Containers { options, engine: OnceCell::new() }
     }
 
-    /// Returns the engine; what a crashed bot left behind is removed when it is found.
+    /// Returns the engine for what a branch brings; what a crashed bot left behind is removed when it is found.
     ///
     /// # Errors
-    /// Refuses (`engine-not-chosen`) where the operator has nothing but built-in mechanisms run; otherwise as
+    /// Refuses (`containers-not-allowed`) where the operator has nothing of a branch's run; otherwise as
     /// [`Engine::find`].
     pub async fn engine(&self) -> Result<&Engine> {
-        if self.options.engine == EngineChoice::Builtin {
-            return Err(not_chosen().into());
+        match self.options.allow_containers {
+            true => self.found().await,
+            false => Err(not_allowed().into()),
         }
+    }
+
+    async fn found(&self) -> Result<&Engine> {
         let found = self.engine.get_or_try_init(|| async {
             let engine = Engine::find(&self.options).await?;
             engine.sweep().await?;
@@ -121,13 +125,11 @@ fn parsed(named: &str) -> Result<ImageReference, Refusal> {
     })
 }
 
-fn not_chosen() -> Refusal {
+fn not_allowed() -> Refusal {
     let words =
-        "the branch asks for a container, and no engine is to be used here (engine: builtin)";
-    Refusal::config("engine-not-chosen", words).hint(
-        "run with --engine auto (podman or docker must be installed), or set population.engine in lockkeeper.yaml; \
-         or use a built-in population.mechanism without a container",
-    )
+        "the branch asks for a container, and the operator runs none (population.allow_containers)";
+    Refusal::config("containers-not-allowed", words)
+        .hint("use a built-in population.mechanism without container and spec.command, or ask the operator")
 }
 
 /// Where a container is run, and what it may see.
