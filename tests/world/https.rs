@@ -31,7 +31,7 @@ enum Behind {
 }
 
 impl Https {
-    /// Serves the repositories below `root`; `folder` takes the server's certificate.
+    /// Serves the repositories below `root`; `folder` takes the certificates.
     pub fn start(folder: &Path, root: &Path) -> Https {
         Https::in_front_of(folder, Behind::Git(root.to_owned()))
     }
@@ -43,13 +43,13 @@ impl Https {
 
     fn in_front_of(folder: &Path, behind: Behind) -> Https {
         std::fs::create_dir(folder).expect("a folder can be made");
-        let mut openssl = Command::new("openssl");
-        openssl
-            .current_dir(folder)
-            .args(["req", "-x509", "-newkey", "ec", "-nodes", "-days", "2"]);
-        openssl.args(["-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj", "/CN=loopback"]);
-        openssl.args(["-addext", "subjectAltName=IP:127.0.0.1"]);
-        succeed(openssl.args(["-keyout", "key.pem", "-out", "certificate.pem"]));
+        // The authority that clients trust, and the server's own certificate below it.
+        let own = ["-CA", "certificate.pem", "-CAkey", "authority.pem"];
+        let address = ["-addext", "subjectAltName=IP:127.0.0.1"];
+        let no_authority = ["-addext", "basicConstraints=critical,CA:FALSE"];
+        certificate(folder, &["-keyout", "authority.pem", "-out", "certificate.pem"]);
+        let files = ["-keyout", "key.pem", "-out", "server.pem"];
+        certificate(folder, &[&own[..], &address, &no_authority, &files].concat());
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback can be bound");
         let address = listener.local_addr().expect("it is bound");
         let config = Arc::new(server_config(folder));
@@ -73,7 +73,7 @@ impl Https {
         format!("https://{}/{below}", self.address)
     }
 
-    /// Returns the certificate that clients are to trust.
+    /// Returns the certificate of the authority that clients are to trust.
     pub fn certificate(&self) -> PathBuf {
         self.folder.join("certificate.pem")
     }
@@ -90,8 +90,20 @@ impl Drop for Https {
     }
 }
 
+/// Makes a key and a certificate.
+fn certificate(folder: &Path, arguments: &[&str]) {
+    let mut openssl = Command::new("openssl");
+    openssl
+        .current_dir(folder)
+        .args(["req", "-x509", "-newkey", "ec", "-nodes", "-days", "2"]);
+    openssl.args(["-pkeyopt", "ec_paramgen_curve:prime256v1"]);
+    // Who signs must not be called as who is signed.
+    let name = if arguments.contains(&"-CA") { "/CN=loopback" } else { "/CN=authority" };
+    succeed(openssl.args(["-subj", name]).args(arguments));
+}
+
 fn server_config(folder: &Path) -> ServerConfig {
-    let certificate = CertificateDer::from_pem_file(folder.join("certificate.pem")).unwrap();
+    let certificate = CertificateDer::from_pem_file(folder.join("server.pem")).unwrap();
     let key = PrivateKeyDer::from_pem_file(folder.join("key.pem")).unwrap();
     ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
