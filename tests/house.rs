@@ -8,7 +8,7 @@ use std::process::Command;
 /// A crate that only one room may name, and the room.
 const WALLS: &[(&str, &[&str])] = &[
     ("axum", &["src/service"]),
-    // What octocrab hands out is a body of hyper's.
+    // What octocrab answers is a body of hyper's: the forges' room reads it.
     ("hyper", &["src/service", "src/forge"]),
     ("gix", &["src/git"]),
     ("sequoia_openpgp", &["src/openpgp", "src/openpgp.rs"]),

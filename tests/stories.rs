@@ -21,6 +21,8 @@ mod stories {
     mod forges;
     mod history;
     mod index;
+    mod index_namespace;
+    mod index_remote;
     mod interrupted;
     mod keys;
     mod landing;

@@ -197,6 +197,12 @@ fn what_breaks_a_rule_is_refused() {
             "forges[0].app",
         ),
         (
+            "forges: [{name: f, kind: github, app: {id: 1, key_file: forge.token}, ca_file: ca.pem}]",
+            "operator-choice",
+            "forges[0].ca_file",
+        ),
+        ("per_host: {answer: 2h}", "operator-bad-time", "per_host.answer"),
+        (
             "api_tokens: [{name: ops, token_file: short.token, may: [sync]}]",
             "operator-bad-token",
             "api_tokens[0].token_file",

@@ -176,6 +176,33 @@ async fn gitlab_has_the_state_already_and_that_is_done() {
 }
 
 #[tokio::test]
+async fn gitlabs_end_is_followed_by_another_end_and_by_nothing_else() {
+    let post = Post::new(Plays::GitLab, Kind::GitLab);
+    let steps = [
+        (State::MustAct, "failed", 1),
+        // As after a killed courier: it stands there already.
+        (State::MustAct, "failed", 1),
+        // GitLab would take it, and the commit would seem to be worked on for ever.
+        (State::Running, "failed", 1),
+        (State::Queued, "failed", 1),
+        (State::Passed, "success", 2),
+        (State::NothingToDo, "success", 2),
+        (State::Broken, "failed", 3),
+    ];
+    for (state, shown, written) in steps {
+        post.put_status(state);
+        post.sends(1).await;
+        let count = post.forge.keep().statuses.len();
+        assert_eq!((post.forge.state_of(CONTEXT).as_str(), count), (shown, written), "{state:?}");
+    }
+    // The same end in other words is told.
+    let description = "another cause".to_owned();
+    post.put(CONTEXT, Body::Status(Status { description, ..post.status(State::Broken) }));
+    post.sends(1).await;
+    assert_eq!(post.forge.keep().statuses.len(), 4);
+}
+
+#[tokio::test]
 async fn pagure_takes_flags_for_anything_so_the_commit_is_asked_for() {
     let post = Post::new(Plays::Pagure, Kind::Pagure);
     post.forge.keep().commits.clear();
@@ -569,6 +596,25 @@ async fn an_app_that_is_not_installed_says_so() {
         "{:?}",
         post.memory.dropped()
     );
+}
+
+#[tokio::test]
+async fn members_of_a_group_that_may_write_to_a_project_may_write() {
+    let post = Post::new(Plays::Pagure, Kind::Pagure);
+    {
+        let mut kept = post.forge.keep();
+        kept.writing_groups.insert("rpms/hello packagers".to_owned());
+        let members = ["packagers ada", "idlers eve", "others mallory"];
+        kept.members.extend(members.map(str::to_owned));
+    }
+    let token = Credential::Token(Secret::from_file(TOKEN.as_bytes()).unwrap());
+    let (name, url) = ("forge".parse().unwrap(), post.forge.url());
+    let account = ForgeAccount::new(name, Kind::Pagure, Some(&url), token, None);
+    let client = Client::new(account.unwrap());
+    let project = project(Kind::Pagure).parse().unwrap();
+    for (user, may) in [("ada", true), ("eve", false), ("mallory", false)] {
+        assert_eq!(client.may_write(&project, user).await.unwrap(), may, "{user}");
+    }
 }
 
 #[tokio::test]

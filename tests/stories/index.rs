@@ -13,6 +13,9 @@ use serde_json::Value;
 
 use crate::world::{NewCommit, World};
 
+/// Lines for a dist-git whose sources may lie on this machine.
+pub const OPEN: &str = "    allow_file_sources: true\n";
+
 /// Writes the world's operator config, with these lines for its dist-git.
 pub fn write_config(world: &World, of_instance: &str) {
     let config = format!(
@@ -26,10 +29,8 @@ pub fn write_config(world: &World, of_instance: &str) {
     std::fs::set_permissions(world.path("bot.key"), owner_only).unwrap();
 }
 
-/// The line by which sources of this machine are taken.
-pub const OPEN: &str = "    allow_file_sources: true\n";
-
-fn index(world: &World, more: &[&str]) -> (Output, Value) {
+/// Runs `index`, and reads what it prints.
+pub fn index(world: &World, more: &[&str]) -> (Output, Value) {
     let arguments = [&["index", "--config", "lockkeeper.yaml", "--format", "json"], more].concat();
     let output = world.program(&arguments).output().expect("the program runs");
     let json = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
@@ -131,7 +132,7 @@ fn a_package_that_cannot_be_read_is_told_and_the_others_are_indexed() {
 }
 
 /// What looks at the world's repositories as the service does.
-async fn with_lookout<T>(
+pub async fn with_lookout<T>(
     world: &World,
     look: impl AsyncFnOnce(&Lookout<'_>, &Operator, &Database) -> T,
 ) -> T {
@@ -148,7 +149,7 @@ async fn with_lookout<T>(
     answer
 }
 
-fn run_async<T>(future: impl Future<Output = T>) -> T {
+pub fn run_async<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

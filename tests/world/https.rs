@@ -1,4 +1,4 @@
-//! git over https on loopback: TLS here, `git http-backend` behind it, gone with the world.
+//! git over https on loopback: TLS here, `git http-backend` behind it, or another server; gone with the world.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -22,30 +22,47 @@ pub struct Https {
     thread: Option<JoinHandle<()>>,
 }
 
+/// What answers behind TLS.
+enum Behind {
+    /// git, with the repositories below this folder.
+    Git(PathBuf),
+    /// A server without TLS.
+    Server(SocketAddr),
+}
+
 impl Https {
-    /// Serves the repositories below `root`; `folder` takes the server's certificate.
+    /// Serves the repositories below `root`; `folder` takes the certificates.
     pub fn start(folder: &Path, root: &Path) -> Https {
+        Https::in_front_of(folder, Behind::Git(root.to_owned()))
+    }
+
+    /// Serves what a server without TLS answers.
+    pub fn before(folder: &Path, server: SocketAddr) -> Https {
+        Https::in_front_of(folder, Behind::Server(server))
+    }
+
+    fn in_front_of(folder: &Path, behind: Behind) -> Https {
         std::fs::create_dir(folder).expect("a folder can be made");
-        let mut openssl = Command::new("openssl");
-        openssl
-            .current_dir(folder)
-            .args(["req", "-x509", "-newkey", "ec", "-nodes", "-days", "2"]);
-        openssl.args(["-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj", "/CN=loopback"]);
-        openssl.args(["-addext", "subjectAltName=IP:127.0.0.1"]);
-        succeed(openssl.args(["-keyout", "key.pem", "-out", "certificate.pem"]));
+        // The authority that clients trust, and the server's own certificate below it.
+        let own = ["-CA", "certificate.pem", "-CAkey", "authority.pem"];
+        let address = ["-addext", "subjectAltName=IP:127.0.0.1"];
+        let no_authority = ["-addext", "basicConstraints=critical,CA:FALSE"];
+        certificate(folder, &["-keyout", "authority.pem", "-out", "certificate.pem"]);
+        let files = ["-keyout", "key.pem", "-out", "server.pem"];
+        certificate(folder, &[&own[..], &address, &no_authority, &files].concat());
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback can be bound");
         let address = listener.local_addr().expect("it is bound");
         let config = Arc::new(server_config(folder));
-        let (stopped, root) = (Arc::new(AtomicBool::new(false)), root.to_owned());
+        let (stopped, behind) = (Arc::new(AtomicBool::new(false)), Arc::new(behind));
         let until = Arc::clone(&stopped);
         let thread = std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 if until.load(Ordering::Relaxed) {
                     return;
                 }
-                let (config, root) = (Arc::clone(&config), root.clone());
+                let (config, behind) = (Arc::clone(&config), Arc::clone(&behind));
                 // A client that turns away is no fault of the server's.
-                std::thread::spawn(move || serve(stream, config, &root).ok());
+                std::thread::spawn(move || serve(stream, config, &behind).ok());
             }
         });
         Https { address, folder: folder.to_owned(), stopped, thread: Some(thread) }
@@ -56,7 +73,7 @@ impl Https {
         format!("https://{}/{below}", self.address)
     }
 
-    /// Returns the certificate that clients are to trust.
+    /// Returns the certificate of the authority that clients are to trust.
     pub fn certificate(&self) -> PathBuf {
         self.folder.join("certificate.pem")
     }
@@ -73,8 +90,20 @@ impl Drop for Https {
     }
 }
 
+/// Makes a key and a certificate.
+fn certificate(folder: &Path, arguments: &[&str]) {
+    let mut openssl = Command::new("openssl");
+    openssl
+        .current_dir(folder)
+        .args(["req", "-x509", "-newkey", "ec", "-nodes", "-days", "2"]);
+    openssl.args(["-pkeyopt", "ec_paramgen_curve:prime256v1"]);
+    // Who signs must not be called as who is signed.
+    let name = if arguments.contains(&"-CA") { "/CN=loopback" } else { "/CN=authority" };
+    succeed(openssl.args(["-subj", name]).args(arguments));
+}
+
 fn server_config(folder: &Path) -> ServerConfig {
-    let certificate = CertificateDer::from_pem_file(folder.join("certificate.pem")).unwrap();
+    let certificate = CertificateDer::from_pem_file(folder.join("server.pem")).unwrap();
     let key = PrivateKeyDer::from_pem_file(folder.join("key.pem")).unwrap();
     ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -100,12 +129,15 @@ impl Request {
 }
 
 /// Answers one request and closes, as HTTP/1.0 did.
-fn serve(stream: TcpStream, config: Arc<ServerConfig>, root: &Path) -> std::io::Result<()> {
+fn serve(stream: TcpStream, config: Arc<ServerConfig>, behind: &Behind) -> std::io::Result<()> {
     let connection = ServerConnection::new(config).map_err(std::io::Error::other)?;
     let mut stream = BufReader::new(StreamOwned::new(connection, stream));
     let request = read_request(&mut stream)?;
     let body = read_body(&mut stream, &request)?;
-    let answer = backend(&request, &body, root)?;
+    let answer = match behind {
+        Behind::Git(root) => backend(&request, &body, root)?,
+        Behind::Server(address) => forward(&request, &body, *address)?,
+    };
     let stream = stream.get_mut();
     stream.write_all(&answer)?;
     stream.conn.send_close_notify();
@@ -149,6 +181,24 @@ fn read_body(stream: &mut impl BufRead, request: &Request) -> std::io::Result<Ve
             return Ok(body);
         }
     }
+}
+
+/// Asks the server behind and returns the whole answer.
+fn forward(request: &Request, body: &[u8], address: SocketAddr) -> std::io::Result<Vec<u8>> {
+    let mut lines = format!("{} {} HTTP/1.1\r\n", request.method, request.path);
+    let names = ["transfer-encoding", "content-length", "connection"];
+    for (name, value) in &request.headers {
+        if !names.contains(&name.to_ascii_lowercase().as_str()) {
+            lines.push_str(&format!("{name}: {value}\r\n"));
+        }
+    }
+    lines.push_str(&format!("Content-Length: {}\r\nConnection: close\r\n\r\n", body.len()));
+    let mut stream = TcpStream::connect(address)?;
+    stream.write_all(lines.as_bytes())?;
+    stream.write_all(body)?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    Ok(answer)
 }
 
 /// Runs git's own server program and returns the whole answer.

@@ -11,6 +11,11 @@ pub fn answer(kept: &mut Kept, request: &Request<'_>) -> Answer {
             _ => missing(),
         };
     };
+    if let ("GET", ["orgs" | "users", owner, "repos"]) = (request.method, request.path.as_slice()) {
+        let tilde = if *first == "users" { "~" } else { "" };
+        let found = kept.repositories(&format!("{tilde}{owner}"));
+        return found.map_or_else(missing, |all| (200, request.page(all, "limit")));
+    }
     if *first != "repos" {
         return missing();
     }

@@ -70,7 +70,10 @@ pub fn app_door(kept: &mut Kept, request: &Request<'_>, proof: &str) -> Option<A
     let app = kept.app.as_mut()?;
     let asks_as_app = matches!(
         request.path.as_slice(),
-        ["app"] | ["app", "installations", _, "access_tokens"] | ["repos", _, _, "installation"]
+        ["app"]
+            | ["app", "installations", _, "access_tokens"]
+            | ["repos", _, _, "installation"]
+            | ["orgs" | "users", _, "installation"]
     );
     if !asks_as_app {
         return None;
@@ -82,6 +85,13 @@ pub fn app_door(kept: &mut Kept, request: &Request<'_>, proof: &str) -> Option<A
         ("GET", ["app"]) => (200, json!({ "id": app.id, "slug": app.slug })),
         ("GET", ["repos", owner, name, "installation"]) => {
             match app.projects.contains(&format!("{owner}/{name}")) {
+                true => (200, json!({ "id": app.installation })),
+                false => (404, json!({ "message": "Not Found" })),
+            }
+        }
+        ("GET", [whose, owner, "installation"]) => {
+            let is_below = |project: &String| project.starts_with(&format!("{owner}/"));
+            match *whose == "orgs" && app.projects.iter().any(is_below) {
                 true => (200, json!({ "id": app.installation })),
                 false => (404, json!({ "message": "Not Found" })),
             }
@@ -106,6 +116,11 @@ pub fn answer(kept: &mut Kept, request: &Request<'_>) -> Answer {
             _ => missing(),
         };
     };
+    if let ("GET", ["orgs" | "users", owner, "repos"]) = (request.method, request.path.as_slice()) {
+        let tilde = if *first == "users" { "~" } else { "" };
+        let found = kept.repositories(&format!("{tilde}{owner}"));
+        return found.map_or_else(missing, |all| (200, request.page(all, "per_page")));
+    }
     if *first != "repos" {
         return missing();
     }

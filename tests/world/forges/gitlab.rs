@@ -22,6 +22,13 @@ pub fn answer(kept: &mut Kept, request: &Request<'_>) -> Answer {
             _ => missing(),
         };
     };
+    if let ("GET", ["groups", group, "projects"]) = (request.method, request.path.as_slice()) {
+        let Some(mut all) = kept.repositories(group) else { return missing() };
+        // The short form does not say which are archived.
+        all.retain(|found| found["archived"] != true || request.asked("archived") != "false");
+        all.iter_mut().for_each(|found| found["archived"] = Value::Null);
+        return (200, request.page(all, "per_page"));
+    }
     if *first != "projects" {
         return missing();
     }
@@ -87,13 +94,12 @@ fn missing() -> Answer {
     (404, json!({ "message": "404 Not Found" }))
 }
 
-/// Which states may follow which: never the same, never back.
+/// Which states a status takes: never the same, never one before it. After an end it is a new status, and takes any.
 fn may_follow(before: &str, after: &str) -> bool {
     match before {
-        "" => true,
         "pending" => after != "pending",
         "running" => !["pending", "running"].contains(&after),
-        _ => false,
+        _ => true,
     }
 }
 

@@ -37,6 +37,8 @@ pub enum Plays {
 /// Something that goes wrong with the next request.
 #[derive(Debug, Clone)]
 pub enum Trouble {
+    /// None yet: the one after it is for the request after it.
+    NotYet,
     /// This status and these headers, and nothing is done.
     Answers(u16, Vec<(&'static str, String)>, &'static str),
 }
@@ -65,6 +67,13 @@ pub struct Issue {
     pub open: bool,
 }
 
+/// A repository, as lists tell of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repository {
+    pub name: String,
+    pub archived: bool,
+}
+
 /// A request that came in.
 #[derive(Debug, Clone)]
 pub struct Asked {
@@ -85,6 +94,11 @@ pub struct Kept {
     pub pulls: BTreeMap<String, u64>,
     /// Who may write, as `PROJECT USER`.
     pub writers: BTreeSet<String>,
+    /// Pagure's groups: whose members may write to a project, as `PROJECT GROUP`, and who they are, as `GROUP USER`.
+    pub writing_groups: BTreeSet<String>,
+    pub members: BTreeSet<String>,
+    /// What namespaces hold; a person's stands behind a tilde.
+    pub namespaces: BTreeMap<String, Vec<Repository>>,
     /// Statuses, flags and check runs, in the order in which they came.
     pub statuses: Vec<Value>,
     pub notes: Vec<Note>,
@@ -99,6 +113,12 @@ pub struct Kept {
 }
 
 impl Kept {
+    /// Returns what a namespace holds, as every forge but Pagure tells it; `None` where there is none.
+    fn repositories(&self, namespace: &str) -> Option<Vec<Value>> {
+        let shown = |found: &Repository| json!({ "name": found.name, "path": found.name, "archived": found.archived });
+        Some(self.namespaces.get(namespace)?.iter().map(shown).collect())
+    }
+
     fn number(&mut self) -> u64 {
         self.next += 1;
         self.next
@@ -235,6 +255,11 @@ impl Forge {
         format!("http://{}", self.address)
     }
 
+    /// Returns where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Looks at, or changes, what the forge keeps.
     pub fn keep(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().expect("nobody panics holding it")
@@ -248,6 +273,12 @@ impl Forge {
     /// Makes a pull request known that brought a commit.
     pub fn has_pull_request(&self, project: &str, number: u64, commit: &str) {
         self.keep().pulls.insert(format!("{project} {commit}"), number);
+    }
+
+    /// Makes a repository known in a namespace.
+    pub fn has_repository(&self, namespace: &str, name: &str, archived: bool) {
+        let repository = Repository { name: name.to_owned(), archived };
+        self.keep().namespaces.entry(namespace.to_owned()).or_default().push(repository);
     }
 
     /// Orders trouble for the next request.

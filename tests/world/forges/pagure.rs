@@ -12,6 +12,15 @@ pub fn answer(kept: &mut Kept, request: &Request<'_>) -> Answer {
             _ => (405, json!({ "error": "Method Not Allowed" })),
         };
     }
+    match (request.method, request.path.as_slice()) {
+        ("GET", ["projects"]) => return projects(kept, request),
+        ("GET", ["group", group]) => {
+            let of = |member: &String| Some(member.strip_prefix(&format!("{group} "))?.to_owned());
+            let members: Vec<String> = kept.members.iter().filter_map(of).collect();
+            return (200, json!({ "name": group, "members": members }));
+        }
+        _ => {}
+    }
     // A project's path has one to four parts; what follows it begins with one of these words.
     let words = ["c", "pull-request", "issue", "issues", "new_issue"];
     let end =
@@ -24,9 +33,16 @@ pub fn answer(kept: &mut Kept, request: &Request<'_>) -> Answer {
                 .writers
                 .iter()
                 .filter_map(|writer| writer.strip_prefix(&format!("{project} ")));
+            let groups = kept
+                .writing_groups
+                .iter()
+                .filter_map(|group| group.strip_prefix(&format!("{project} ")));
             (
                 200,
-                json!({ "access_users": { "owner": [], "admin": [], "commit": Value::from_iter(writers) } }),
+                json!({
+                    "access_users": { "owner": [], "admin": [], "commit": Value::from_iter(writers) },
+                    "access_groups": { "admin": [], "commit": Value::from_iter(groups), "ticket": ["idlers"] },
+                }),
             )
         }
         ("GET", ["c", commit, "info"]) => {
@@ -76,6 +92,21 @@ pub fn answer(kept: &mut Kept, request: &Request<'_>) -> Answer {
         },
         _ => missing(),
     }
+}
+
+/// Lists a namespace; one that is not there holds nothing. Archives are not known here.
+fn projects(kept: &Kept, request: &Request<'_>) -> Answer {
+    let all = kept.repositories(request.asked("namespace")).unwrap_or_default();
+    let number = |key: &str| request.asked(key).parse::<usize>().unwrap_or(1);
+    let is_last = number("page") * number("per_page") >= all.len();
+    let next = if is_last { Value::Null } else { json!("the next page's address") };
+    (
+        200,
+        json!({
+            "total_projects": all.len(), "pagination": { "page": number("page"), "next": next },
+            "projects": request.page(all, "per_page"),
+        }),
+    )
 }
 
 fn missing() -> Answer {
