@@ -219,7 +219,7 @@ async fn populated(
     describe_draft(report, tree.order(), tree.draft(), Method::Git);
     note_time(report, "populate", started);
     let started = Instant::now();
-    let method = prove(tree.order(), tree.draft(), dist_git, world.work).await?;
+    let method = prove(tree.order(), tree.draft(), dist_git, &means.room).await?;
     describe_draft(report, tree.order(), tree.draft(), method);
     note_time(report, "prove", started);
     Ok(tree)

@@ -30,6 +30,7 @@ mod stories {
     mod odd_content;
     mod output;
     mod programs;
+    mod prover;
     mod removal;
     mod replay;
     mod service;

@@ -139,7 +139,7 @@ async fn populated(
     };
     let draft = draft(&order, &store, &dist_git, &provisions)?;
     describe_draft(report, &order, &draft, Method::Git);
-    let method = prove(&order, &draft, &written, work).await?;
+    let method = prove(&order, &draft, &written, &means.room).await?;
     describe_draft(report, &order, &draft, method);
     draft.write_out(&written, &arguments.draft.output)
 }

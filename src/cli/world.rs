@@ -138,6 +138,9 @@ pub struct EngineFlags {
     /// The image that spec.command runs in where the branch names none.
     #[arg(long, value_name = "IMAGE")]
     pub tool_image: Option<ImageReference>,
+    /// The image in which rpm proves tree identity, where --prove rpm asks for that.
+    #[arg(long, value_name = "IMAGE")]
+    pub prover_image: Option<ImageReference>,
 }
 
 impl EngineFlags {
@@ -160,6 +163,7 @@ impl EngineFlags {
             require_digest: self.require_digest || operators.require_digest,
             allow_network: self.allow_network || operators.allow_network,
             tool_image: self.tool_image.clone().or(operators.tool_image),
+            prover_image: self.prover_image.clone().or(operators.prover_image),
             ..operators
         }
     }

@@ -4,9 +4,10 @@ use std::ffi::OsString;
 
 use super::engine::Kind;
 use super::image::PinnedImage;
+use super::machine::RANGE;
 use super::options::{LEAST_MEMORY, Limits, Ulimit};
 use super::owner::{LABEL, Owner, WORDS};
-use super::probe::{Host, RANGE};
+use super::probe::Host;
 use super::run::{Access, RunSpec};
 
 /// Who a container's processes are, inside and on the machine.

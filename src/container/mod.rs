@@ -3,7 +3,7 @@
 //! Strangers' code runs here and can do nothing but fill a folder. The path of a run:
 //!
 //! 1. [`options`]: what the operator allows, from `lockkeeper.yaml` and flags;
-//! 2. [`Engine::find`] (`probe`): which engine is here, what it can hold a container to, and what it cannot
+//! 2. [`Engine::find`] (`probe`, `machine`): which engine is here, what it can hold a container to, and what it cannot
 //!    ([`Engine::warnings`]);
 //! 3. [`Engine::sweep`]: what a bot that is no more has left behind is removed;
 //! 4. [`Engine::resolve`] (`resolve`, `registry`): a branch's [`ImageReference`] becomes a [`PinnedImage`], once
@@ -23,6 +23,7 @@ mod engine;
 mod environment;
 mod image;
 mod log;
+mod machine;
 pub mod measure;
 pub mod options;
 mod owner;

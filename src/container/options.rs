@@ -30,6 +30,9 @@ pub struct Options {
     /// The image that `spec.command` runs in where the branch names none.
     #[schemars(with = "Option<String>")]
     pub tool_image: Option<ImageReference>,
+    /// The image in which rpm proves tree identity (`--prove rpm`); null: a sandbox on the machine itself.
+    #[schemars(with = "Option<String>")]
+    pub prover_image: Option<ImageReference>,
     /// What one run may use.
     pub limits: Limits,
 }
@@ -44,6 +47,7 @@ impl Default for Options {
             require_digest: false,
             allow_network: false,
             tool_image: None,
+            prover_image: None,
             limits: Limits::default(),
         }
     }

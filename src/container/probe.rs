@@ -1,11 +1,10 @@
 //! What an engine and its machine can hold a container to.
 
-use std::path::Path;
-
 use serde::Deserialize;
 
 use super::confine::Users;
 use super::engine::{ANSWER, Kind, last_words};
+use super::machine::{Identity, Machine};
 use crate::outcome::{Problem, printable};
 use crate::process::{Invocation, ProcessError};
 
@@ -37,7 +36,10 @@ pub(super) enum NotUsable {
 
 /// Asks an engine about itself and the machine; `invocation` is of its program.
 pub(super) async fn probe(kind: Kind, invocation: Invocation) -> Result<Host, NotUsable> {
-    let invocation = invocation.args(["info", "--format", "{{json .}}"]);
+    let invocation = match kind {
+        Kind::Podman => invocation.args(["version", "--format", "json"]),
+        Kind::Docker => invocation.args(["info", "--format", "{{json .}}"]),
+    };
     let output = invocation.limit(ANSWER).run().await.map_err(|error| match error {
         ProcessError::NotStarted { .. } => NotUsable::Missing(kind),
         error => NotUsable::Silent(kind, error.to_string()),
@@ -45,10 +47,9 @@ pub(super) async fn probe(kind: Kind, invocation: Invocation) -> Result<Host, No
     if !output.status.success() {
         return Err(not_working(kind, &output.stderr));
     }
-    let identity = Identity::of_this_process();
     let read = match kind {
-        Kind::Podman => podman(&output.stdout, &identity),
-        Kind::Docker => docker(&output.stdout, &identity),
+        Kind::Podman => podman(&output.stdout, &Machine::ours()),
+        Kind::Docker => docker(&output.stdout, &Identity::of_this_process()),
     };
     read.map_err(|words| NotUsable::Broken(kind, words))
 }
@@ -88,115 +89,35 @@ impl NotUsable {
     }
 }
 
-/// Who this process is, and which users a namespace of its own may hold.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Identity {
-    pub(super) uid: u32,
-    pub(super) gid: u32,
-    /// The first of 65536 users that nobody else has, where root may map them.
-    pub(super) free_range: Option<u32>,
-}
-
-impl Identity {
-    fn of_this_process() -> Identity {
-        let read = |path: &str| std::fs::read_to_string(Path::new(path)).unwrap_or_default();
-        let taken = read("/etc/subuid") + &read("/etc/subgid");
-        let may_have = read("/proc/sys/user/max_user_namespaces").trim() != "0";
-        let free_range =
-            may_have.then(|| free_range(&taken, &read("/proc/self/uid_map"))).flatten();
-        Identity {
-            uid: rustix::process::geteuid().as_raw(),
-            gid: rustix::process::getegid().as_raw(),
-            free_range,
-        }
-    }
-}
-
-/// How many users a container's namespace holds.
-pub(super) const RANGE: u32 = 65_536;
-
-/// Returns the first of [`RANGE`] users that are nobody's: above those of people and of `taken` ranges
-/// (`NAME:FIRST:COUNT` lines), within what `uid_map` lets this process see.
-fn free_range(taken: &str, uid_map: &str) -> Option<u32> {
-    let numbers = |line: &str, separator: char| -> Vec<u64> {
-        let parts = line.split(separator).filter(|part| !part.is_empty());
-        parts.filter_map(|part| part.trim().parse().ok()).collect()
-    };
-    let ranges: Vec<(u64, u64)> = taken
-        .lines()
-        .filter_map(|line| line.split_once(':'))
-        .filter_map(|(_, rest)| numbers(rest, ':').try_into().ok())
-        .map(|[first, count]: [u64; 2]| (first, first.saturating_add(count)))
-        .collect();
-    let visible: Vec<(u64, u64)> = uid_map
-        .lines()
-        .filter_map(|line| numbers(line, ' ').try_into().ok())
-        .map(|[inside, _, count]: [u64; 3]| (inside, inside + count))
-        .collect();
-    let range = u64::from(RANGE);
-    let fits = |first: &u64| {
-        let (first, end) = (*first, first + range);
-        let is_free = ranges.iter().all(|(from, to)| end <= *from || *to <= first);
-        is_free && visible.iter().any(|(from, to)| *from <= first && end <= *to)
-    };
-    // Directories and systemd give out users up to two thousand million; where a machine has not that many, any
-    // range will do that no file names.
-    let first = (30_600..32_766).chain(8..30_600).map(|count| count * range).find(fits)?;
-    u32::try_from(first).ok()
-}
-
-/// What `podman info` says, as far as it matters here.
+/// What `podman version` says, as far as it matters here.
 #[derive(Deserialize)]
-struct PodmanInfo {
-    host: PodmanHost,
+#[serde(rename_all = "PascalCase")]
+struct PodmanVersion {
+    #[serde(default)]
+    server: Option<serde_json::Value>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PodmanHost {
-    #[serde(default)]
-    cgroup_controllers: Option<Vec<String>>,
-    #[serde(default)]
-    cgroup_version: String,
-    #[serde(default)]
-    service_is_remote: bool,
-    security: PodmanSecurity,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PodmanSecurity {
-    #[serde(default)]
-    rootless: bool,
-    #[serde(default)]
-    seccomp_enabled: bool,
-    #[serde(default, rename = "selinuxEnabled")]
-    selinux: bool,
-}
-
-/// Reads what `podman info` printed.
-pub(super) fn podman(json: &[u8], identity: &Identity) -> Result<Host, String> {
-    let info: PodmanInfo = serde_json::from_slice(json).map_err(unreadable)?;
-    let (host, security) = (&info.host, &info.host.security);
-    if host.service_is_remote {
+/// Reads what `podman version` printed, and adds what the machine can do: the kernel says that itself.
+///
+/// `podman info` would say all of it, and asks the package manager for the versions of half a dozen programs first,
+/// which takes longer than a container. Either command fails where the store or the runtime does not work.
+pub(super) fn podman(json: &[u8], machine: &Machine) -> Result<Host, String> {
+    let version: PodmanVersion = serde_json::from_slice(json).map_err(unreadable)?;
+    if version.server.is_some() {
         return Err("it is a client of another machine, which does not see our files".to_owned());
     }
-    // Rootless podman leaves the first version of control groups alone, and says so only at each run.
-    let is_kept = |name: &str| {
-        let has = host.cgroup_controllers.iter().flatten().any(|controller| controller == name);
-        has && !(security.rootless && host.cgroup_version != "v2")
-    };
-    let users = match (security.rootless, identity.free_range) {
+    let identity = &machine.identity;
+    let users = match (machine.rootless, identity.free_range) {
         (true, _) => Users::Own { uid: identity.uid, gid: identity.gid },
         (false, Some(first)) => Users::Mapped { first },
         (false, None) => Users::Shared { uid: Users::NOBODY, gid: Users::NOBODY },
     };
     Ok(Host {
-        limits_memory: is_kept("memory"),
-        limits_processes: is_kept("pids"),
-        selinux: security.selinux,
+        limits_memory: machine.has_controller("memory"),
+        limits_processes: machine.has_controller("pids"),
+        selinux: machine.selinux,
         users,
-        seccomp: security.seccomp_enabled,
+        seccomp: machine.seccomp,
     })
 }
 

@@ -1,6 +1,7 @@
 //! The other proof of tree identity: rpm itself prepares the tree, in a sandbox, and it is compared.
 //!
-//! 1. [`sandbox`] finds a way to run rpm where it sees no network and nothing of ours;
+//! 1. rpm is run where it sees no network and nothing of ours: in the operator's prover image ([`contained`]), else in a
+//!    [`sandbox`] on the machine itself;
 //! 2. the spec's name, version and release must come to what was planned, and `rpmbuild -bs` must have nothing
 //!    to say;
 //! 3. `rpmbuild -bp` runs `%prep`;
@@ -9,23 +10,26 @@
 //! A spec runs code when rpm reads it. That code is signed, but it is not ours: hence the sandbox, always.
 //! Rule: the design, section 5, "Tree identity".
 
+mod contained;
 pub mod prepared;
 pub mod sandbox;
 
 #[cfg(test)]
 mod tests;
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
+use self::contained::Prover;
 use self::sandbox::{INSIDE, Sandbox};
 use crate::decide::Order;
 use crate::git::Objects;
 use crate::outcome::{Problem, Refusal, Result, printable};
 use crate::populate::Draft;
+use crate::populate::contained::Room;
 use crate::populate::content::Prepared;
 use crate::populate::identity::Method;
-use crate::process::Output;
 
 /// How long rpm may take for reading a spec.
 const READING: Duration = Duration::from_secs(2 * 60);
@@ -38,7 +42,7 @@ const SHOWN: usize = 2000;
 
 /// Proves a draft by rpm where that was asked for, and returns the method by which it is proved now.
 ///
-/// `dist_git` is what the draft's tree was written through.
+/// `dist_git` is what the draft's tree was written through; the prover's image, where there is one, runs in `room`.
 ///
 /// # Errors
 /// Refuses where no sandbox is at hand (`rpm-proof-impossible`), where rpm reads the spec otherwise than planned
@@ -48,15 +52,19 @@ pub async fn prove(
     order: &Order,
     draft: &Draft,
     dist_git: &Objects,
-    work: &Path,
+    room: &Room<'_>,
 ) -> Result<Method> {
     let Some(wanted) = &draft.prepared else { return Ok(Method::Git) };
-    let sandbox = Sandbox::find().await.map_err(impossible)?;
-    let folder = tempfile::Builder::new().prefix("rpm-").tempdir_in(work).map_err(|error| {
-        let words = format!("cannot write below {}: {error}", work.display());
-        Problem::permanent("work-not-writable", words).because(error)
-    })?;
-    let bench = Bench { folder: folder.path(), sandbox, order };
+    let way = match Prover::find(order, room).await? {
+        Some(prover) => Way::Contained(prover),
+        None => Way::Sandboxed(Sandbox::find().await.map_err(impossible)?),
+    };
+    let folder =
+        tempfile::Builder::new().prefix("rpm-").tempdir_in(room.work).map_err(|error| {
+            let words = format!("cannot write below {}: {error}", room.work.display());
+            Problem::permanent("work-not-writable", words).because(error)
+        })?;
+    let bench = Bench { folder: &folder.path().join("build"), way, order };
     bench.lay_out(draft, wanted, dist_git)?;
     bench.reads_as_planned().await?;
     bench.source_package().await?;
@@ -65,10 +73,25 @@ pub async fn prove(
     Ok(Method::Rpm)
 }
 
+/// How rpm is run.
+enum Way<'a> {
+    /// On this machine, in a sandbox.
+    Sandboxed(Sandbox),
+    /// In the operator's image.
+    Contained(Prover<'a>),
+}
+
+/// How a program of rpm's ended, and what it said.
+struct Said {
+    succeeded: bool,
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+}
+
 /// The folder that rpm works in, and how it is run there.
 struct Bench<'a> {
     folder: &'a Path,
-    sandbox: Sandbox,
+    way: Way<'a>,
     order: &'a Order,
 }
 
@@ -80,14 +103,18 @@ impl Bench<'_> {
             Problem::permanent("work-not-writable", words).because(error)
         };
         for folder in ["BUILD", "BUILDROOT", "RPMS", "SRPMS", "db", "home", "tmp"] {
-            std::fs::create_dir_all(self.folder.join(folder)).map_err(failed)?;
+            let folder = self.folder.join(folder);
+            std::fs::create_dir_all(&folder).map_err(failed)?;
+            // Who runs in a container is somebody else; the folder around is ours alone.
+            for_all(&folder, 0o777).map_err(failed)?;
         }
         let sources = self.folder.join("SOURCES");
         dist_git.write_out(&draft.tree, &sources)?;
         let made =
             draft.archives.iter().filter_map(|made| Some((&made.name, made.path.as_deref()?)));
         for (name, path) in made.chain([(&wanted.file, wanted.archive.as_path())]) {
-            std::fs::copy(path, sources.join(name.as_str())).map_err(failed)?;
+            let to = sources.join(name.as_str());
+            std::fs::copy(path, &to).and_then(|_| for_all(&to, 0o644)).map_err(failed)?;
         }
         Ok(())
     }
@@ -123,7 +150,7 @@ impl Bench<'_> {
     /// Runs `%prep`; it may say what it likes.
     async fn prepare(&self) -> Result<()> {
         let output = self.run("rpmbuild", &["-bp", "--nodeps"], Dist::Defined, PREPARING).await?;
-        match output.status.success() {
+        match output.succeeded {
             true => Ok(()),
             false => Err(Refusal::new("rpm-prep-fails", format!("rpmbuild -bp fails:\n{}", tail(&output)))
                 .hint("run rpmbuild -bp on the content of dist-git; files that only a build has must come as sources")
@@ -137,18 +164,24 @@ impl Bench<'_> {
         arguments: &[&str],
         dist: Dist,
         limit: Duration,
-    ) -> Result<Output> {
+    ) -> Result<Said> {
         let mut command = vec![program.to_owned()];
         for (name, value) in self.macros(dist) {
             command.extend(["--define".to_owned(), format!("{name} {value}")]);
         }
         command.extend(arguments.iter().map(|argument| (*argument).to_owned()));
         command.push(format!("{INSIDE}/SOURCES/{}.spec", self.order.target.package));
-        let ran = self.sandbox.invocation(self.folder, &command).limit(limit).run().await;
-        ran.map_err(|error| {
+        let sandbox = match &self.way {
+            Way::Sandboxed(sandbox) => sandbox,
+            Way::Contained(prover) => return prover.run(self.folder, &command, limit).await,
+        };
+        let ran = sandbox.invocation(self.folder, &command).limit(limit).run().await;
+        let output = ran.map_err(|error| {
             let words = format!("{program} in the sandbox: {error}");
-            Problem::permanent("rpm-proof-failed", words).because(error).into()
-        })
+            Problem::permanent("rpm-proof-failed", words).because(error)
+        })?;
+        let succeeded = output.status.success();
+        Ok(Said { succeeded, stdout: output.stdout, stderr: output.stderr })
     }
 
     /// Returns the macros that are defined where the spec is read.
@@ -189,8 +222,12 @@ fn distribution(dist: &str) -> Option<(&'static str, String)> {
     (!number.is_empty()).then_some((name, number))
 }
 
-fn must_be_quiet(what: &str, output: &Output) -> Result<()> {
-    if output.status.success() && output.stderr.is_empty() {
+fn for_all(path: &Path, mode: u32) -> std::io::Result<()> {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
+}
+
+fn must_be_quiet(what: &str, output: &Said) -> Result<()> {
+    if output.succeeded && output.stderr.is_empty() {
         return Ok(());
     }
     Err(Refusal::new(
@@ -202,7 +239,7 @@ fn must_be_quiet(what: &str, output: &Output) -> Result<()> {
 }
 
 /// Returns the end of what rpm said, line by line harmless.
-fn tail(output: &Output) -> String {
+fn tail(output: &Said) -> String {
     let start = output.stderr.len().saturating_sub(SHOWN);
     let text = String::from_utf8_lossy(&output.stderr[start..]).into_owned();
     let lines = text.lines().map(|line| format!("  {}", printable(line, 300)));
@@ -212,6 +249,7 @@ fn tail(output: &Output) -> String {
 fn impossible(why: Vec<String>) -> Refusal {
     let words = format!("rpm cannot be asked here:\n  {}", why.join("\n  "));
     Refusal::new("rpm-proof-impossible", words).hint(
-        "install rpm-build and bubblewrap, or allow user namespaces; or prove in git terms alone with --prove git",
+        "install rpm-build and bubblewrap, or allow user namespaces; or name an image with rpm (--prover-image); \
+         or prove in git terms alone with --prove git",
     )
 }

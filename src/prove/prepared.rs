@@ -41,17 +41,22 @@ pub fn compare(build: &Path, wanted: &Prepared) -> Result<()> {
 /// Finds the folder that the archive was unpacked to; rpm 4.20 and later put one more around it.
 fn unpacked(build: &Path, top: &str) -> Result<PathBuf> {
     let plain = build.join(top);
-    if plain.is_dir() {
+    if is_folder(&plain) {
         return Ok(plain);
     }
     let entries = std::fs::read_dir(build).map_err(|error| unreadable(build, error))?;
     let below = entries.filter_map(|entry| Some(entry.ok()?.path().join(top)));
-    below.into_iter().find(|path| path.is_dir()).ok_or_else(|| {
+    below.into_iter().find(|path| is_folder(path)).ok_or_else(|| {
         let words = format!("%prep left no folder {top} in {}", build.display());
         crate::outcome::Refusal::new("tree-identity", words)
             .hint("let %setup enter the folder that the archive unpacks to")
             .into()
     })
+}
+
+/// Tells whether there is a folder; a link to one could lead anywhere.
+fn is_folder(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|about| about.is_dir())
 }
 
 /// Reads every file and link below a folder as git would record it.

@@ -210,3 +210,21 @@ async fn podman_as_it_is_here_keeps_all_that_is_promised() {
     assert_eq!(world.engine().await.warnings(), [""; 0]);
     assert_eq!(Options::default().engine, lockkeeper::container::EngineChoice::Builtin);
 }
+
+#[tokio::test]
+async fn what_is_warned_of_is_what_the_engine_itself_says_it_cannot_do() {
+    let world = Containers::new();
+    let info: serde_json::Value =
+        serde_json::from_str(&world.podman(&["info", "--format", "{{json .}}"])).unwrap();
+    let (host, security) = (&info["host"], &info["host"]["security"]);
+    let leaves_alone = security["rootless"] == true && host["cgroupVersion"] != "v2";
+    let keeps = |name: &str| {
+        let controllers = host["cgroupControllers"].as_array().unwrap();
+        !leaves_alone && controllers.iter().any(|controller| controller == name)
+    };
+    let engine = world.engine().await;
+    let warned = |words: &str| engine.warnings().iter().any(|warning| warning.contains(words));
+    assert_eq!(warned("no limit on memory"), !keeps("memory"), "{info:#}");
+    assert_eq!(warned("no limit on processes"), !keeps("pids"), "{info:#}");
+    assert_eq!(warned("seccomp"), security["seccompEnabled"] != true, "{info:#}");
+}

@@ -21,7 +21,7 @@ async fn refused(engine: &Engine, image: &ImageReference) -> (&'static str, Opti
 
 #[tokio::test]
 async fn a_tag_becomes_a_digest_and_the_digest_is_what_runs() {
-    let mut world = Containers::new();
+    let mut world = Containers::with_registry();
     let registry = Registry::start();
     registry.push_new(&world, "ns/moving:1");
     let first_environment = world.environment.clone();
@@ -46,7 +46,7 @@ async fn a_tag_becomes_a_digest_and_the_digest_is_what_runs() {
 
 #[tokio::test]
 async fn an_image_by_digest_needs_no_registry_once_it_is_here() {
-    let mut world = Containers::new();
+    let mut world = Containers::with_registry();
     let mut registry = Registry::start();
     registry.push_new(&world, "ns/kept:1");
     world.environment = registry.open_to(&world.environment);
@@ -62,7 +62,7 @@ async fn an_image_by_digest_needs_no_registry_once_it_is_here() {
 
 #[tokio::test]
 async fn a_registry_tells_no_and_not_there_apart() {
-    let mut world = Containers::new();
+    let mut world = Containers::with_registry();
     let registry = Registry::start();
     registry.push_new(&world, "ns/private:1");
     let closed = registry.known_to(&world.environment);
@@ -80,7 +80,7 @@ async fn a_registry_tells_no_and_not_there_apart() {
 
 #[tokio::test]
 async fn a_registry_that_serves_other_content_is_found_out() {
-    let mut world = Containers::new();
+    let mut world = Containers::with_registry();
     let registry = Registry::start();
     registry.push_new(&world, "ns/honest:1");
     world.environment = registry.open_to(&world.environment);

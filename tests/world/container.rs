@@ -7,7 +7,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use lockkeeper::container::{
@@ -29,6 +29,7 @@ const PROGRAMS: [&str; 22] = [
 /// One story's containers: its folder, its settings, and the store that all stories share.
 pub struct Containers {
     folder: tempfile::TempDir,
+    store: &'static Path,
     /// What the engine sees.
     pub environment: Environment,
     /// What the operator says.
@@ -51,16 +52,28 @@ pub fn small_limits() -> Limits {
 impl Containers {
     /// Makes a folder for a story, beside the store, which the first story makes.
     pub fn new() -> Containers {
+        Containers::upon(store())
+    }
+
+    /// As [`Containers::new`], with the store of those stories that pull and remove images.
+    ///
+    /// An engine that adds an image while another process removes one may stumble over a layer that both know: so
+    /// removals stay out of the store in which stories build and run, and [`Registry`] lets one story in at a time.
+    pub fn with_registry() -> Containers {
+        Containers::upon(registrys_store())
+    }
+
+    fn upon(store: &'static Path) -> Containers {
         let folder = tempfile::Builder::new().prefix("lk-container-").tempdir().expect("a folder");
         std::fs::create_dir(folder.path().join("output")).expect("a folder can be made");
         std::fs::create_dir(folder.path().join("source")).expect("a folder can be made");
         std::fs::write(folder.path().join("source/file"), "content\n").expect("it can be written");
-        let environment = variables()
+        let environment = variables_in(store)
             .into_iter()
             .fold(Environment::default(), |known, (name, path)| known.with(name, path));
         let options =
             Options { engine: EngineChoice::Podman, limits: small_limits(), ..Options::default() };
-        Containers { folder, environment, options }
+        Containers { folder, store, environment, options }
     }
 
     /// Returns a path in the story's folder.
@@ -115,7 +128,7 @@ impl Containers {
 
     /// Runs podman itself in this world.
     pub fn podman(&self, arguments: &[&str]) -> String {
-        let mut command = podman();
+        let mut command = podman_in(self.store);
         let output = succeed(command.args(arguments));
         String::from_utf8_lossy(&output).trim().to_owned()
     }
@@ -162,10 +175,6 @@ fn variables_in(store: &Path) -> Vec<(&'static str, PathBuf)> {
     variables
 }
 
-fn podman() -> Command {
-    podman_in(store())
-}
-
 fn podman_in(store: &Path) -> Command {
     let mut command = Command::new("podman");
     command.env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
@@ -176,20 +185,25 @@ fn podman_in(store: &Path) -> Command {
 /// Returns the folder of the shared store; the first who asks makes it, with the image.
 fn store() -> &'static Path {
     static STORE: OnceLock<PathBuf> = OnceLock::new();
-    STORE.get_or_init(|| {
-        let store = Path::new(env!("CARGO_TARGET_TMPDIR")).join("containers");
-        std::fs::create_dir_all(store.join("home")).expect("a folder can be made");
-        configure(&store);
-        if !podman_in(&store)
-            .args(["image", "exists", IMAGE])
-            .status()
-            .expect("podman is installed")
-            .success()
-        {
-            import(&store);
-        }
-        store
-    })
+    STORE.get_or_init(|| store_named("containers"))
+}
+
+/// Returns the folder of the store in which images come and go.
+fn registrys_store() -> &'static Path {
+    static STORE: OnceLock<PathBuf> = OnceLock::new();
+    STORE.get_or_init(|| store_named("containers-of-registries"))
+}
+
+fn store_named(name: &str) -> PathBuf {
+    let store = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::create_dir_all(store.join("home")).expect("a folder can be made");
+    configure(&store);
+    let mut exists = podman_in(&store);
+    exists.args(["image", "exists", IMAGE]);
+    if !exists.status().expect("podman is installed").success() {
+        import(&store);
+    }
+    store
 }
 
 /// Writes what podman needs where tests run as root in a container themselves: without systemd, without the right to
@@ -269,10 +283,13 @@ fn import(store: &Path) {
 }
 
 /// A registry on loopback that wants a password; dropping it stops it.
+///
+/// One at a time: what it takes out of the store at its end may be what another story is pulling.
 pub struct Registry {
     folder: tempfile::TempDir,
     port: u16,
     child: Child,
+    _alone: MutexGuard<'static, ()>,
 }
 
 /// `bot` with the password `sesame`, as htpasswd writes it.
@@ -281,10 +298,13 @@ const ACCOUNT: &str = "bot:$2y$05$abcdefghijklmnopqrstuuKcS.CYWVYVaLiiCKrrc0A5s3
 impl Registry {
     /// Starts an empty one.
     pub fn start() -> Registry {
+        static ALONE: Mutex<()> = Mutex::new(());
+        // A story that failed leaves the store as usable as any other.
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = tempfile::Builder::new().prefix("lk-registry-").tempdir().expect("a folder");
         let port = free_port();
         let child = Registry::serve(folder.path(), port);
-        let registry = Registry { folder, port, child };
+        let registry = Registry { folder, port, child, _alone: alone };
         registry.write_settings();
         registry
     }
@@ -352,7 +372,7 @@ impl Registry {
         let id = world.podman(&["create", "--pull=never", "--network=none", IMAGE]);
         world.podman(&["commit", "--quiet", &format!("--change=LABEL story={path}"), &id, &name]);
         world.podman(&["rm", "--force", &id]);
-        let mut command = podman();
+        let mut command = podman_in(world.store);
         command.env("CONTAINERS_REGISTRIES_CONF", self.folder.path().join("registries.conf"));
         command.env("REGISTRY_AUTH_FILE", self.folder.path().join("auth.json"));
         command.args(["push", "--quiet", &name, &format!("docker://{}/{path}", self.place())]);
@@ -377,11 +397,11 @@ impl Drop for Registry {
     fn drop(&mut self) {
         self.stop();
         let format = "--format={{.Id}} {{range .Names}}{{.}} {{end}}";
-        let listed = podman().args(["images", "--no-trunc", format]).output();
+        let listed = podman_in(registrys_store()).args(["images", "--no-trunc", format]).output();
         let listed = listed.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
         for line in listed.unwrap_or_default().lines().filter(|line| line.contains(&self.place())) {
             let id = line.split(' ').next().unwrap_or_default();
-            let _ = podman().args(["rmi", "--force", id]).output();
+            let _ = podman_in(registrys_store()).args(["rmi", "--force", id]).output();
         }
     }
 }

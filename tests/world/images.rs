@@ -38,6 +38,71 @@ pub fn build() {
     });
 }
 
+/// rpm in a container.
+pub const PROVER: &str = "localhost/lockkeeper/prover";
+
+/// What a distribution with rpm has, as far as `%prep` and reading a spec need it.
+const DISTRIBUTION: [&str; 27] = [
+    "cat", "chgrp", "chmod", "chown", "cp", "env", "find", "grep", "gzip", "head", "id", "ln",
+    "ls", "mkdir", "mv", "patch", "rm", "rpm", "rpmbuild", "rpmspec", "sed", "sh", "tail", "tar",
+    "touch", "true", "xz",
+];
+
+/// Builds the prover once in a test process, upon a distribution that is made of this machine's own rpm.
+pub fn build_prover() {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let base = "localhost/lockkeeper/story-distribution";
+        let folder = tempfile::tempdir().expect("a folder");
+        lay_out_distribution(&folder.path().join("root"));
+        let file = folder.path().join("Containerfile");
+        std::fs::write(&file, "FROM scratch\nCOPY root/ /\nENV PATH=/usr/bin\n")
+            .expect("it can be written");
+        let mut command = engine("podman");
+        command.args(["build", "--quiet", "--network=none", "--tag", base, "--file"]);
+        succeed(command.arg(&file).arg(folder.path()));
+        let build = Path::new(env!("CARGO_MANIFEST_DIR")).join("containers/build");
+        let mut command = engine(&build.display().to_string());
+        succeed(command.args([
+            "--engine",
+            "podman",
+            "--base",
+            base,
+            "--network",
+            "none",
+            "prover",
+        ]));
+    });
+}
+
+/// Copies programs, the libraries that they name, and rpm's own folder; all below /usr, as distributions have it now.
+fn lay_out_distribution(root: &Path) {
+    let script = r#"
+        set -eu
+        root=$1; shift
+        mkdir -p "$root/usr/bin" "$root/usr/lib" "$root/usr/lib64" "$root/etc" "$root/var/tmp"
+        for folder in bin lib lib64; do ln -s "usr/$folder" "$root/$folder"; done
+        ln -s bin "$root/usr/sbin"
+        printf 'root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n' >"$root/etc/passwd"
+        printf 'root:x:0:\nnobody:x:65534:\n' >"$root/etc/group"
+        cp -a /usr/lib/rpm "$root/usr/lib/rpm"
+        for name in "$@"; do
+            program=$(PATH=/usr/bin:/bin:/usr/sbin:/sbin command -v "$name")
+            case $program in /*) ;; *) program=/bin/$name ;; esac
+            cp -L "$program" "$root/usr/bin/$name"
+        done
+        for program in "$root"/usr/bin/* "$root"/usr/lib/rpm/*; do
+            [ -f "$program" ] && ldd "$program" 2>/dev/null || true
+        done | grep -o '/[^ ]*/[^ ]*\.so[^ ]*' | sort -u | while read -r library; do
+            to=$root/usr/${library#/usr}
+            mkdir -p "${to%/*}"
+            cp -L "$library" "$to"
+        done
+    "#;
+    let mut command = Command::new("sh");
+    succeed(command.args(["-c", script, "distribution"]).arg(root).args(DISTRIBUTION));
+}
+
 /// Returns a program that finds the store of the stories.
 pub fn engine(program: &str) -> Command {
     let mut command = Command::new(program);

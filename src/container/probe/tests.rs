@@ -4,46 +4,38 @@ fn identity(uid: u32) -> Identity {
     Identity { uid, gid: uid, free_range: Some(524_288) }
 }
 
-fn podman_info(rootless: bool, version: &str, controllers: &str) -> String {
-    format!(
-        r#"{{"host": {{"cgroupControllers": [{controllers}], "cgroupVersion": "{version}", "x": 1,
-           "serviceIsRemote": false, "security": {{"rootless": {rootless},
-           "seccompEnabled": true, "selinuxEnabled": false}}}}, "store": {{}}}}"#
-    )
+fn machine(rootless: bool, controllers: &[&str]) -> Machine {
+    let controllers = controllers.iter().map(|name| (*name).to_owned()).collect();
+    let identity = identity(if rootless { 1000 } else { 0 });
+    Machine { identity, rootless, controllers, selinux: false, seccomp: true }
 }
 
+const LOCAL: &[u8] = br#"{"Client": {"Version": "4.3.1"}}"#;
+
 #[test]
-fn podmans_limits_hold_but_for_rootless_on_old_control_groups() {
-    for (rootless, version, controllers, holds) in [
-        (false, "v1", r#""memory","pids""#, true),
-        (false, "v2", r#""memory","pids""#, true),
-        (true, "v2", r#""memory","pids""#, true),
-        (true, "v1", r#""memory","pids""#, false),
-        (true, "v2", r#""cpu""#, false),
-    ] {
-        let json = podman_info(rootless, version, controllers);
-        let host = podman(json.as_bytes(), &identity(0)).unwrap();
-        assert_eq!((host.limits_memory, host.limits_processes), (holds, holds), "{json}");
+fn what_podman_does_not_limit_is_said() {
+    for (controllers, holds) in [(&["cpu", "memory", "pids"][..], true), (&["cpu"][..], false)] {
+        let host = podman(LOCAL, &machine(false, controllers)).unwrap();
+        assert_eq!((host.limits_memory, host.limits_processes), (holds, holds));
         assert_eq!(host.warnings(Kind::Podman).len(), if holds { 0 } else { 2 });
     }
 }
 
 #[test]
 fn podmans_users_are_never_those_of_the_machine() {
-    let info = |rootless| podman_info(rootless, "v2", r#""memory","pids""#);
-    let users =
-        |rootless, identity: &Identity| podman(info(rootless).as_bytes(), identity).unwrap().users;
-    assert_eq!(users(true, &identity(1000)), Users::Own { uid: 1000, gid: 1000 });
-    assert_eq!(users(false, &identity(0)), Users::Mapped { first: 524_288 });
-    let none = Identity { free_range: None, ..identity(0) };
-    assert_eq!(users(false, &none), Users::Shared { uid: 65_534, gid: 65_534 });
+    let users = |machine: &Machine| podman(LOCAL, machine).unwrap().users;
+    assert_eq!(users(&machine(true, &[])), Users::Own { uid: 1000, gid: 1000 });
+    assert_eq!(users(&machine(false, &[])), Users::Mapped { first: 524_288 });
+    let mut none = machine(false, &[]);
+    none.identity.free_range = None;
+    assert_eq!(users(&none), Users::Shared { uid: 65_534, gid: 65_534 });
 }
 
 #[test]
 fn a_podman_of_another_machine_is_not_used() {
-    let json = podman_info(false, "v2", "").replace(r#"Remote": false"#, r#"Remote": true"#);
-    assert!(podman(json.as_bytes(), &identity(0)).unwrap_err().contains("another machine"));
-    assert!(podman(b"Podman 4", &identity(0)).is_err());
+    let json = br#"{"Client": {"Version": "4.3.1"}, "Server": {"Version": "4.3.1"}}"#;
+    assert!(podman(json, &machine(false, &[])).unwrap_err().contains("another machine"));
+    assert!(podman(b"Podman 4", &machine(false, &[])).is_err());
 }
 
 #[test]
@@ -69,22 +61,6 @@ fn what_docker_cannot_do_is_said() {
     assert_eq!(warnings.len(), 4, "{warnings:?}");
     assert!(warnings.iter().all(|words| words.starts_with("docker ")));
     assert!(docker(br#"{"ServerErrors": ["down\u001b"]}"#, &identity(0)).is_err());
-}
-
-#[test]
-fn the_range_of_users_is_nobodys() {
-    let all = "         0          0 4294967295\n";
-    let high = 30_600 * RANGE;
-    assert_eq!(free_range("", all), Some(high));
-    assert_eq!(
-        free_range(&format!("a:100000:65536\nb:{high}:65536\nbad\n"), all),
-        Some(high + RANGE)
-    );
-    assert_eq!(free_range(&format!("a:{}:1\n", high + 1), all), Some(high + RANGE));
-    assert_eq!(free_range("a:524288:65536\n", "0 0 1000000\n"), Some(589_824));
-    assert_eq!(free_range("a:0:4294967295\n", all), None);
-    assert_eq!(free_range("", "0 1000 1\n1 100000 65536\n"), None);
-    assert_eq!(free_range("", ""), None);
 }
 
 #[test]

@@ -83,6 +83,17 @@ impl Containers {
         found.await
     }
 
+    /// Returns the engine and the operator's image with rpm, where the operator names one. What a branch may bring to
+    /// run is another question: rpm reads every branch's spec.
+    ///
+    /// # Errors
+    /// As [`Engine::find`] and [`Engine::resolve`].
+    pub async fn prover(&self) -> Result<Option<(&Engine, PinnedImage)>> {
+        let Some(image) = &self.options.prover_image else { return Ok(None) };
+        let engine = self.found().await?;
+        Ok(Some((engine, engine.resolve(image).await?)))
+    }
+
     /// Returns what the operator allows.
     pub fn options(&self) -> &Options {
         &self.options
