@@ -33,15 +33,17 @@ async fn measure(count: usize) {
     let entries: Vec<BranchEntry> = (0..count).map(entry).collect();
     database.put_branches(entries, Timestamp::now()).await.expect("room");
     println!("index {count} branches anew: {:.2?}", began.elapsed());
-    let mut times = look_ups(&database, count).await;
-    times.sort();
-    let at = |share: f64| times[(share * (times.len() - 1) as f64) as usize];
-    println!(
-        "look up a source: p50 {:.1?}, p99 {:.1?}, max {:.1?}",
-        at(0.5),
-        at(0.99),
-        at(1.0)
+    let looked = look_ups(&database, count).await;
+    tell("look up a source", looked.iter().map(|one| one.wall).collect());
+    tell(
+        "  without the wait for a processor",
+        looked.iter().map(LookUp::undisturbed).collect(),
     );
+    let mut longest = looked;
+    longest.sort_by_key(|one| one.wall);
+    for one in longest.iter().rev().take(5) {
+        println!("  among the longest: {:.1?}, waited {:.1?} of it", one.wall, one.waited);
+    }
     let began = Instant::now();
     let mut pages = 0;
     let mut last: Option<(String, BranchName)> = None;
@@ -84,8 +86,37 @@ fn source_branch(number: usize) -> BranchName {
     name.parse().expect("a name")
 }
 
+/// How long a look-up took, and how long threads of ours were ready meanwhile and had no processor.
+struct LookUp {
+    wall: Duration,
+    waited: Duration,
+}
+
+impl LookUp {
+    fn undisturbed(&self) -> Duration {
+        self.wall.saturating_sub(self.waited)
+    }
+}
+
+fn tell(what: &str, mut times: Vec<Duration>) {
+    times.sort();
+    let at = |share: f64| times[(share * (times.len() - 1) as f64) as usize];
+    let (p50, p99, max) = (at(0.5), at(0.99), at(1.0));
+    println!("{what}: p50 {p50:.1?}, p99 {p99:.1?}, max {max:.1?}");
+}
+
+/// Returns for how long the threads of this process were ready and had no processor.
+fn waited() -> Duration {
+    let threads = std::fs::read_dir("/proc/self/task").expect("it is Linux");
+    let waited = threads.filter_map(|thread| {
+        let stat = std::fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+        stat.split_whitespace().nth(1)?.parse::<u64>().ok()
+    });
+    Duration::from_nanos(waited.sum())
+}
+
 /// Looks sources up by a payload's spelling of their addresses, spread over the whole index.
-async fn look_ups(database: &Database, count: usize) -> Vec<Duration> {
+async fn look_ups(database: &Database, count: usize) -> Vec<LookUp> {
     let hosts = Hosts::default();
     let mut times = Vec::with_capacity(LOOK_UPS);
     for turn in 0..LOOK_UPS {
@@ -93,10 +124,12 @@ async fn look_ups(database: &Database, count: usize) -> Vec<Duration> {
         let package = number / 4;
         let url = format!("git@Forge.Example:group-{}/package-{package}", package % 97);
         let branch = source_branch(number % 4);
+        let before = waited();
         let began = Instant::now();
         let key = RepositoryKey::of_text(&url, &hosts).expect("an address");
         let found = database.by_source(key.as_str(), &branch).await.expect("an answer");
-        times.push(began.elapsed());
+        let wall = began.elapsed();
+        times.push(LookUp { wall, waited: waited().saturating_sub(before) });
         assert_eq!(found.len(), 1);
     }
     times

@@ -12,16 +12,18 @@ const SECONDS: u32 = 6;
 
 /// What a server came to.
 pub struct Measured {
-    rate: f64,
+    /// Deliveries for each second.
+    pub rate: f64,
     p50: String,
     p99: String,
     processor: f64,
+    load: String,
 }
 
 impl fmt::Display for Measured {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Measured { rate, p50, p99, processor } = self;
-        write!(f, "{rate:12.0}  {p50:>7}  {p99:>7}  {processor:12.1}")
+        let Measured { rate, p50, p99, processor, load } = self;
+        write!(f, "{rate:12.0}  {p50:>7}  {p99:>7}  {processor:12.1}  {load:>4}")
     }
 }
 
@@ -30,9 +32,9 @@ pub fn full(server: &Server, connections: u32) -> Measured {
     measure(server, connections, 0)
 }
 
-/// About half of it: each connection waits between two deliveries.
-pub fn half(server: &Server) -> Measured {
-    measure(server, 64, 6)
+/// About half of this rate: each of 64 connections waits between two deliveries, half as long again as one takes.
+pub fn half(server: &Server, rate: f64) -> Measured {
+    measure(server, 64, (1.5 * 64.0 * 1000.0 / rate).round() as u32)
 }
 
 fn measure(server: &Server, connections: u32, pause: u32) -> Measured {
@@ -57,7 +59,14 @@ fn measure(server: &Server, connections: u32, pause: u32) -> Measured {
         p50: field("50%"),
         p99: field("99%"),
         processor: used * 1e6 / (rate * f64::from(SECONDS)),
+        load: load_average(),
     }
+}
+
+/// Returns how many processes wanted a processor in the last minute.
+fn load_average() -> String {
+    let averages = std::fs::read_to_string("/proc/loadavg").expect("it is Linux");
+    averages.split_whitespace().next().expect("three figures").to_owned()
 }
 
 /// Returns how much of the processors a server has used.
@@ -84,6 +93,7 @@ local count = 0
 wrk.method = "POST"
 wrk.body = '{body}'
 wrk.headers["Content-Type"] = "application/json"
+wrk.headers["X-GitHub-Event"] = "push"
 wrk.headers["X-Hub-Signature-256"] = "sha256={hex}"
 function request()
     count = count + 1
@@ -109,5 +119,10 @@ fn body() -> String {
             format!(r#"{{"id":"{number:040x}","message":"{text}"}}"#)
         })
         .collect();
-    format!(r#"{{"ref":"refs/heads/main","commits":[{}]}}"#, commits.join(","))
+    let after = "a".repeat(40);
+    format!(
+        r#"{{"ref":"refs/heads/main","after":"{after}","repository":{{"full_name":"pkg/hello",{}}},"commits":[{}]}}"#,
+        r#""clone_url":"https://forge.example.org/pkg/hello.git""#,
+        commits.join(",")
+    )
 }

@@ -86,7 +86,7 @@ pub struct DeliveryRecord {
 pub const IDS_AT_LEAST: std::time::Duration = std::time::Duration::from_secs(30 * 24 * 3600);
 
 /// How many deliveries one statement stores; the remainder goes in smaller ones. Each length is one prepared statement.
-const CHUNKS: [usize; 4] = [64, 16, 4, 1];
+const CHUNKS: [usize; 7] = [64, 32, 16, 8, 4, 2, 1];
 
 impl Database {
     /// Stores a delivery, and returns once it is durable. Only then may it be answered.

@@ -17,6 +17,7 @@
 
 mod address;
 mod branches;
+mod checkpoint;
 mod claims;
 mod deliveries;
 mod dependencies;
@@ -60,6 +61,7 @@ use crate::outcome::Result;
 use pools::Pools;
 use session::{Row, Session, Value, values};
 use trouble::trouble;
+pub use writer::Written;
 use writer::{Step, Writer};
 
 /// The database, open. Clones share it.
@@ -92,6 +94,11 @@ impl Database {
     /// A temporary problem where it does not answer.
     pub async fn ping(&self) -> Answer<()> {
         self.rows("SELECT COUNT(*) FROM migrations", values![]).await.map(drop)
+    }
+
+    /// Returns what the writer has written since the database was opened. With PostgreSQL that is deliveries only.
+    pub fn written(&self) -> Written {
+        self.inner.writer.written()
     }
 
     /// Closes all connections; what is asked afterwards fails.

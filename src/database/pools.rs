@@ -11,6 +11,7 @@ use sqlx::sqlite::{
 };
 
 use super::address::{DatabaseAddress, PostgresAddress};
+use super::checkpoint::LONGEST;
 use super::session::Session;
 use super::trouble::trouble;
 use crate::outcome::{Problem, Refusal, Result};
@@ -21,8 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// How long SQLite waits for another process that writes, such as `lockkeeper pause`.
 const BUSY: Duration = Duration::from_secs(5);
 
-/// Readers beside the one writer of SQLite.
-const SQLITE_READERS: u32 = 4;
+/// Readers beside the one writer of SQLite; one of them may be busy with a checkpoint.
+const SQLITE_READERS: u32 = 5;
 
 /// Connections to PostgreSQL for one node.
 const POSTGRES_CONNECTIONS: u32 = 12;
@@ -66,6 +67,14 @@ impl Pools {
         })
     }
 
+    /// Copies what stands in SQLite's write-ahead log into its database, as far as nobody has to wait for it.
+    pub(super) async fn checkpoint(&self) -> Result<(), sqlx::Error> {
+        if let Pools::Sqlite { readers, .. } = self {
+            sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(readers).await?;
+        }
+        Ok(())
+    }
+
     /// Closes all connections, after what they are doing.
     pub(super) async fn close(&self) {
         match self {
@@ -101,8 +110,9 @@ async fn open_sqlite(path: &Path) -> Result<Pools> {
         let message = format!("cannot open the database {}: {}", path.display(), problem.message);
         Problem { message, ..problem }
     };
+    let writer_options = options.clone().pragma("wal_autocheckpoint", LONGEST.to_string());
     let writer = pool().min_connections(1).max_connections(1);
-    let writer = writer.connect_with(options.clone()).await.map_err(cannot_open)?;
+    let writer = writer.connect_with(writer_options).await.map_err(cannot_open)?;
     let readers = pool().min_connections(0).max_connections(SQLITE_READERS);
     let readers = readers.connect_lazy_with(options.pragma("query_only", "on"));
     Ok(Pools::Sqlite { writer, readers })

@@ -12,9 +12,11 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::checkpoint::Meter;
 use super::deliveries::{NewDelivery, Stored, insert};
 use super::pools::Pools;
 use super::session::{Session, values};
@@ -39,14 +41,46 @@ enum Wanted {
 /// The sending end.
 pub(super) struct Writer {
     sender: mpsc::Sender<Wanted>,
+    tally: Arc<Tally>,
+}
+
+/// What was written since the database was opened: groups of one transaction, so one fsync, and changes in them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    /// Groups.
+    pub groups: u64,
+    /// Deliveries, and other changes.
+    pub changes: u64,
+}
+
+/// [`Written`], as it grows.
+#[derive(Default)]
+struct Tally {
+    groups: AtomicU64,
+    changes: AtomicU64,
+}
+
+impl Tally {
+    fn add(&self, changes: usize) {
+        self.groups.fetch_add(1, Ordering::Relaxed);
+        self.changes.fetch_add(changes as u64, Ordering::Relaxed);
+    }
 }
 
 impl Writer {
     /// Starts the writer; it ends when the last sender is gone and all is answered.
     pub(super) fn start(pools: Arc<Pools>) -> Writer {
         let (sender, receiver) = mpsc::channel(BACKLOG);
-        tokio::spawn(write(pools, receiver));
-        Writer { sender }
+        let tally = Arc::new(Tally::default());
+        let meter = Meter::start(Arc::clone(&pools));
+        tokio::spawn(write(pools, receiver, meter, Arc::clone(&tally)));
+        Writer { sender, tally }
+    }
+
+    /// Returns what was written so far.
+    pub(super) fn written(&self) -> Written {
+        let Tally { groups, changes } = &*self.tally;
+        Written { groups: groups.load(Ordering::Relaxed), changes: changes.load(Ordering::Relaxed) }
     }
 
     /// Stores a delivery; returns once it is durable.
@@ -174,11 +208,26 @@ impl Group {
     fn len(&self) -> usize {
         self.replies.len() + self.changes.len()
     }
+
+    /// Returns how many bytes the deliveries carry.
+    fn payload(&self) -> usize {
+        self.deliveries.iter().map(|delivery| delivery.body.len()).sum()
+    }
 }
 
-async fn write(pools: Arc<Pools>, mut receiver: mpsc::Receiver<Wanted>) {
+async fn write(
+    pools: Arc<Pools>,
+    mut receiver: mpsc::Receiver<Wanted>,
+    meter: Meter,
+    tally: Arc<Tally>,
+) {
     while let Some(first) = receiver.recv().await {
-        write_group(&pools, gather(first, &mut receiver)).await;
+        let group = gather(first, &mut receiver);
+        let (changes, payload) = (group.len(), group.payload());
+        if write_group(&pools, group).await {
+            meter.wrote(changes, payload);
+            tally.add(changes);
+        }
     }
 }
 
@@ -193,8 +242,8 @@ fn gather(first: Wanted, receiver: &mut mpsc::Receiver<Wanted>) -> Group {
     group
 }
 
-/// Does one group and answers everybody in it.
-async fn write_group(pools: &Pools, mut group: Group) {
+/// Does one group and answers everybody in it; tells whether it is durable.
+async fn write_group(pools: &Pools, mut group: Group) -> bool {
     let deliveries = std::mem::take(&mut group.deliveries);
     let (stored, end) = match transaction(pools, deliveries, &mut group.changes).await {
         Ok(stored) => (stored, Ok(())),
@@ -211,6 +260,7 @@ async fn write_group(pools: &Pools, mut group: Group) {
     for change in group.changes {
         change.settle(&end);
     }
+    end.is_ok()
 }
 
 async fn transaction(
