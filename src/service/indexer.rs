@@ -120,7 +120,14 @@ impl Indexer {
         match look {
             Look::Everything => {
                 for instance in &self.operator.instances {
-                    let found = lookout.refresh(instance, (self.now)()).await?;
+                    // One dist-git that cannot be listed now does not keep the others from being looked at.
+                    let found = match lookout.refresh(instance, (self.now)()).await {
+                        Ok(found) => found,
+                        Err(fault) => {
+                            say(&format!("{} could not be looked at", instance.name), &fault);
+                            continue;
+                        }
+                    };
                     for (package, fault) in &found.failed {
                         say(&format!("{}/{package} could not be looked at", instance.name), fault);
                     }
