@@ -34,8 +34,10 @@ mod stories {
     mod removal;
     mod replay;
     mod service;
+    mod service_contained;
     mod service_crash;
     mod service_doors;
+    mod service_fence;
     mod service_nodes;
     mod service_queue;
     mod service_speed;

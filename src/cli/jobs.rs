@@ -1,7 +1,10 @@
 //! `lockkeeper jobs`: what waits and runs, what came of it, and doing it again.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::json;
 
 use super::operator::ConfigFlag;
@@ -9,12 +12,13 @@ use super::scope::{BranchFlags, who};
 use super::status::open;
 use super::{Format, print};
 use crate::database::{
-    Database, JobId, JobRecord, JobRequest, JobState, Requested, RunRecord, RunsOf,
+    Database, JobId, JobRecord, JobRequest, JobState, Requested, RunId, RunRecord, RunsOf,
 };
 use crate::names::{InstanceName, PackageName};
 use crate::outcome::{Refusal, Result, printable};
 use crate::queue::{Cause, JobKey};
 use crate::report::Exit;
+use crate::service::logs::RunLogs;
 
 /// What to do with jobs.
 #[derive(Debug, Subcommand)]
@@ -23,6 +27,8 @@ pub enum Command {
     List(List),
     /// Shows a branch's jobs and its last runs.
     Show(Show),
+    /// Prints what the container of a run printed; runs are numbered by `jobs show`.
+    Logs(Logs),
     /// Asks for a look at a branch now, whatever failed before.
     Retry(Branch),
     /// Takes a waiting job out of the queue; the next event asks again.
@@ -54,6 +60,15 @@ pub struct Show {
     limit: u32,
 }
 
+/// Arguments of `jobs logs`.
+#[derive(Debug, Args)]
+pub struct Logs {
+    #[command(flatten)]
+    config: ConfigFlag,
+    /// The run's number.
+    run: i64,
+}
+
 /// Which branch.
 #[derive(Debug, Args)]
 pub struct Branch {
@@ -68,6 +83,7 @@ pub async fn run(command: Command, format: Format) -> Exit {
     let done = match command {
         Command::List(arguments) => list(&arguments, format).await,
         Command::Show(arguments) => show(&arguments, format).await,
+        Command::Logs(arguments) => logs(&arguments, format).await,
         Command::Retry(arguments) => retry(&arguments, format).await,
         Command::Cancel(arguments) => cancel(&arguments, format).await,
     };
@@ -96,7 +112,8 @@ async fn list(arguments: &List, format: Format) -> Result<()> {
 }
 
 async fn show(arguments: &Show, format: Format) -> Result<()> {
-    let (database, key) = arguments.branch.open().await?;
+    let (operator, database) = open(&arguments.branch.config).await?;
+    let key = arguments.branch.branch.key(&operator)?;
     let jobs = database.jobs_of(&key).await?;
     let mut runs = database.runs(&RunsOf::Branch(key), None, arguments.limit).await?;
     if let Some(latest) = runs.first_mut()
@@ -104,10 +121,32 @@ async fn show(arguments: &Show, format: Format) -> Result<()> {
     {
         *latest = run;
     }
+    let logs = RunLogs::below(&operator.data);
+    let runs: Vec<Shown> = runs.into_iter().map(|run| Shown::of(run, &logs)).collect();
     print::value(format, &json!({ "jobs": jobs, "runs": runs }), || {
         let lines: String =
-            jobs.iter().map(describe_job).chain(runs.iter().map(describe_run)).collect();
+            jobs.iter().map(describe_job).chain(runs.iter().map(Shown::describe)).collect();
         if lines.is_empty() { "nothing is known of this branch\n".to_owned() } else { lines }
+    });
+    Ok(())
+}
+
+async fn logs(arguments: &Logs, format: Format) -> Result<()> {
+    let (operator, database) = open(&arguments.config).await?;
+    let run = database.run(RunId(arguments.run)).await?;
+    let run = run.map(|run| Shown::of(run, &RunLogs::below(&operator.data)));
+    let Some(log) = run.and_then(|run| run.log) else {
+        let words = format!("run {} has no log here", arguments.run);
+        return Err(Refusal::config("no-such-log", words)
+            .hint("only containers leave one, on the node where they ran; the last 20 of a branch are kept")
+            .into());
+    };
+    let text = std::fs::read(&log).map_err(|error| {
+        Refusal::config("file-unreadable", format!("cannot read {}: {error}", log.display()))
+    })?;
+    let text = String::from_utf8_lossy(&text);
+    print::value(format, &json!({ "run": arguments.run, "log": log, "text": text }), || {
+        text.lines().map(|line| printable(line, usize::MAX) + "\n").collect()
     });
     Ok(())
 }
@@ -204,6 +243,28 @@ fn describe_run(run: &RunRecord) -> String {
         at(run.started_at),
         run.node
     )
+}
+
+/// A run, and what its container printed.
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    run: RunRecord,
+    /// The file, where it lies on this node.
+    log: Option<PathBuf>,
+}
+
+impl Shown {
+    fn of(run: RunRecord, logs: &RunLogs) -> Shown {
+        let log = logs.of(&run.key, run.started_at);
+        Shown { run, log }
+    }
+
+    fn describe(&self) -> String {
+        let log =
+            self.log.as_ref().map(|path| format!("    its container's log: {}\n", path.display()));
+        describe_run(&self.run) + &log.unwrap_or_default()
+    }
 }
 
 fn at(time: Timestamp) -> String {

@@ -129,6 +129,42 @@ impl Database {
         Ok(due)
     }
 
+    /// Changes until when messages are lent that were lent until `lent_until` with one call, and were neither taken nor
+    /// given to somebody else since; `None` gives them back. Returns how many those were.
+    ///
+    /// # Errors
+    /// As for every change to the database.
+    pub async fn lend_messages(
+        &self,
+        sendings: &[Sending],
+        lent_until: Timestamp,
+        until: Option<Timestamp>,
+    ) -> Answer<u64> {
+        const SQL: &str = "UPDATE outbox SET lent_until = $3 WHERE id = $1 AND lent_until = $2";
+        let rows: Vec<i64> = sendings.iter().map(|sending| sending.id).collect();
+        self.write(move |session| {
+            Box::pin(async move {
+                let mut changed = 0;
+                for row in &rows {
+                    changed += session.change(SQL, values![*row, lent_until, until]).await?;
+                }
+                Ok(changed)
+            })
+        })
+        .await
+    }
+
+    /// Frees every message that is lent, whoever has it: for a database that nobody else works on, when a process
+    /// begins. Returns how many those were.
+    ///
+    /// # Errors
+    /// As for every change to the database.
+    pub async fn free_messages(&self) -> Answer<u64> {
+        const SQL: &str = "UPDATE outbox SET lent_until = NULL WHERE lent_until IS NOT NULL";
+        self.write(move |session| Box::pin(async move { session.change(SQL, values![]).await }))
+            .await
+    }
+
     /// Returns when the next message is due.
     ///
     /// # Errors

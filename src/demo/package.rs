@@ -9,7 +9,7 @@ use crate::config::TagTrust;
 use crate::decide::Rules;
 use crate::digest::{Digest, Sha512};
 use crate::git::{Mirrors, Transport};
-use crate::land::{Harbour, Signer, Unfenced, committer};
+use crate::land::{Harbour, Permit, Signer, Unfenced, committer};
 use crate::ledger::Trusted;
 use crate::lookaside::{Directory, HttpOptions, Lookaside};
 use crate::names::{FileName, ObjectId};
@@ -118,6 +118,14 @@ impl Package {
     /// # Errors
     /// Fails where the world around the sync cannot be set up; what the sync comes to is in the report.
     pub async fn sync(&self, now: SystemTime) -> Result<Report> {
+        self.sync_with(&Unfenced, now).await
+    }
+
+    /// As [`Package::sync`], for a run that needs leave to push.
+    ///
+    /// # Errors
+    /// As [`Package::sync`].
+    pub async fn sync_with(&self, permit: &dyn Permit, now: SystemTime) -> Result<Report> {
         let office = Office::of(self)?;
         let secret = self.bot.key().export(None)?;
         let key = crate::bot_key::BotKey::load(secret.expose().as_bytes(), None)?;
@@ -128,7 +136,7 @@ impl Package {
             committer: committer(Some(self.bot.name()), Some(&self.bot.mail()), &signer)?,
             signer: &signer,
             now,
-            permit: &Unfenced,
+            permit,
         };
         let containers = Containers::new(crate::container::Options::default());
         let world = office.world(&containers, None, now);

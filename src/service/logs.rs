@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use crate::names::{BranchName, InstanceName, PackageName};
+use crate::queue::JobKey;
 
 /// How many runs of a branch keep their log.
 const KEPT: usize = 20;
@@ -27,16 +27,8 @@ impl RunLogs {
     ///
     /// # Errors
     /// Fails where the folder cannot be written.
-    pub fn begin(
-        &self,
-        instance: &InstanceName,
-        package: &PackageName,
-        branch: &BranchName,
-        now: Timestamp,
-    ) -> std::io::Result<PathBuf> {
-        // A slash is the only character of a branch that a path would read otherwise.
-        let branch = branch.as_str().replace('%', "%25").replace('/', "%2F");
-        let folder = self.folder.join(instance.as_str()).join(package.as_str()).join(branch);
+    pub fn begin(&self, key: &JobKey, now: Timestamp) -> std::io::Result<PathBuf> {
+        let folder = self.of_branch(key);
         std::fs::create_dir_all(&folder)?;
         let entries = std::fs::read_dir(&folder)?.collect::<std::io::Result<Vec<_>>>()?;
         let mut old: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
@@ -45,8 +37,25 @@ impl RunLogs {
         for path in &old[..too_many] {
             std::fs::remove_file(path)?;
         }
-        Ok(folder.join(format!("{:015}.log", now.as_millisecond().max(0))))
+        Ok(folder.join(file_name(now)))
     }
+
+    /// Returns the log of the run that began then, where this node has it: a run without a container has none, another
+    /// node's lies there, and old ones are dropped.
+    pub fn of(&self, key: &JobKey, began: Timestamp) -> Option<PathBuf> {
+        let path = self.of_branch(key).join(file_name(began));
+        path.is_file().then_some(path)
+    }
+
+    fn of_branch(&self, key: &JobKey) -> PathBuf {
+        // A slash is the only character of a branch that a path would read otherwise.
+        let branch = key.branch.as_str().replace('%', "%25").replace('/', "%2F");
+        self.folder.join(key.instance.as_str()).join(key.package.as_str()).join(branch)
+    }
+}
+
+fn file_name(began: Timestamp) -> String {
+    format!("{:015}.log", began.as_millisecond().max(0))
 }
 
 #[cfg(test)]
@@ -57,12 +66,17 @@ mod tests {
     fn the_last_runs_of_a_branch_keep_their_logs() {
         let data = tempfile::tempdir().unwrap();
         let logs = RunLogs::below(data.path());
-        let (instance, package) = ("local".parse().unwrap(), "hello".parse().unwrap());
-        let branch: BranchName = "rhel/9%".parse().unwrap();
+        let key = JobKey {
+            instance: "local".parse().unwrap(),
+            package: "hello".parse().unwrap(),
+            branch: "rhel/9%".parse().unwrap(),
+        };
         for second in 1..=25 {
             let now = Timestamp::from_second(second).unwrap();
-            let file = logs.begin(&instance, &package, &branch, now).unwrap();
-            std::fs::write(file, "words\n").unwrap();
+            let file = logs.begin(&key, now).unwrap();
+            assert_eq!(logs.of(&key, now), None);
+            std::fs::write(&file, "words\n").unwrap();
+            assert_eq!(logs.of(&key, now), Some(file));
         }
         let folder = data.path().join("logs/local/hello/rhel%2F9%25");
         let mut names: Vec<_> =

@@ -1,5 +1,6 @@
 //! Between the outbox and the database: the courier's store, and the addresses that the operator config names.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -10,14 +11,60 @@ use crate::operator::Operator;
 use crate::outbox::{Addresses, Due, Mailer, Message, Sink, Store, Verdict};
 use crate::outcome::{Fault, Result};
 
-/// For how long a message that was taken is nobody else's: longer than any one delivery may take.
-const LEASE: Duration = Duration::from_secs(180);
+/// For how long a message is nobody else's whose courier says nothing more. What is on its way is lent anew meanwhile.
+const LEASE: Duration = Duration::from_secs(30);
 
 /// How many messages are taken at once.
 const AT_ONCE: u32 = 20;
 
-/// The database, as the courier asks it.
-pub struct Mailroom(pub Database);
+/// The database, as the courier asks it. Clones share what is on its way.
+#[derive(Clone)]
+pub struct Mailroom {
+    database: Database,
+    now: fn() -> Timestamp,
+    bag: Arc<Mutex<Option<Bag>>>,
+}
+
+/// What is on its way: messages that were taken together, and until when they are lent.
+#[derive(Clone)]
+struct Bag {
+    messages: Vec<Sending>,
+    lent_until: Timestamp,
+}
+
+impl Mailroom {
+    /// Opens a mailroom.
+    pub fn new(database: Database, now: fn() -> Timestamp) -> Mailroom {
+        Mailroom { database, now, bag: Arc::default() }
+    }
+
+    /// Says again and again that what is on its way is still ours. Never ends; to be dropped with the courier's round.
+    pub async fn keep_lent(&self) {
+        loop {
+            tokio::time::sleep(LEASE / 3).await;
+            let Some(Bag { messages, lent_until }) = self.bag().clone() else { continue };
+            let until = (self.now)() + LEASE;
+            let lent = self.database.lend_messages(&messages, lent_until, Some(until)).await;
+            // Without the database's word they are lent as long as before; and the courier may have taken others.
+            if let (Ok(_), Some(bag)) = (lent, &mut *self.bag())
+                && bag.lent_until == lent_until
+            {
+                bag.lent_until = until;
+            }
+        }
+    }
+
+    /// Gives back what a round left that did not come to its end.
+    pub async fn give_back(&self) {
+        let Some(Bag { messages, lent_until }) = self.bag().take() else { return };
+        // What cannot be given back is free when its lease ends.
+        let _ = self.database.lend_messages(&messages, lent_until, None).await;
+    }
+
+    fn bag(&self) -> MutexGuard<'_, Option<Bag>> {
+        self.bag.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// Returns a message as the database keeps it.
 pub fn to_store(message: &Message) -> OutboxMessage {
@@ -34,8 +81,11 @@ impl Store for Mailroom {
     type Handle = Sending;
 
     async fn due(&self, now: Timestamp) -> Result<Vec<Due<Sending>>> {
+        let taken = self.database.due_messages(AT_ONCE, LEASE, now).await?;
+        let bag = Bag { messages: taken.clone(), lent_until: now + LEASE };
+        *self.bag() = Some(bag).filter(|bag| !bag.messages.is_empty());
         let mut due = Vec::new();
-        for sending in self.0.due_messages(AT_ONCE, LEASE, now).await? {
+        for sending in taken {
             match serde_json::from_value::<Message>(sending.payload.clone()) {
                 Ok(message) => {
                     let remote = sending.remote_id.clone().map(RemoteId);
@@ -45,7 +95,7 @@ impl Store for Mailroom {
                 Err(error) => {
                     let why = format!("it cannot be read: {error}");
                     tracing::error!(sink = sending.key.sink, "a message is given up: {why}");
-                    self.0.message_failed(&sending, &why, None, now).await?;
+                    self.database.message_failed(&sending, &why, None, now).await?;
                 }
             }
         }
@@ -56,10 +106,12 @@ impl Store for Mailroom {
         let sending = &due.handle;
         match verdict {
             Verdict::Sent(remote) => {
-                self.0.message_sent(sending, remote.map(|remote| remote.0), now).await?
+                self.database.message_sent(sending, remote.map(|remote| remote.0), now).await?
             }
-            Verdict::Later(at, why) => self.0.message_failed(sending, &why, Some(at), now).await?,
-            Verdict::Dropped(why) => self.0.message_failed(sending, &why, None, now).await?,
+            Verdict::Later(at, why) => {
+                self.database.message_failed(sending, &why, Some(at), now).await?
+            }
+            Verdict::Dropped(why) => self.database.message_failed(sending, &why, None, now).await?,
         };
         Ok(())
     }

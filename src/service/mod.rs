@@ -55,7 +55,7 @@ use stop::Switch;
 use supervisor::Supervisor;
 use worker::{Ends, Team};
 
-use crate::database::DatabaseAddress;
+use crate::database::{Answer, Database, DatabaseAddress};
 use crate::index::Hosts;
 use crate::operator::Operator;
 use crate::outbox::Courier;
@@ -136,15 +136,21 @@ impl Service {
         }
         // Nobody else works on a file of this machine's. On a server another node may bear the same name by mistake,
         // so there the leases of the earlier process run out by themselves.
-        if let DatabaseAddress::Sqlite(_) = self.operator.database {
-            match prepared.database.free_leases_of(&self.operator.node, (self.now)()).await {
-                Ok(0) => {}
-                Ok(jobs) => tracing::info!(jobs, "jobs of an earlier process wait again"),
-                Err(problem) => {
-                    tracing::warn!(code = %problem.code, "its jobs wait for their leases: {}", problem.message);
-                }
-            }
+        if let DatabaseAddress::Sqlite(_) = self.operator.database
+            && let Err(problem) = self.free_leases(&prepared.database).await
+        {
+            tracing::warn!(code = %problem.code, "its work waits for the leases: {}", problem.message);
         }
+    }
+
+    /// Frees the jobs and the messages that an earlier process had in its hands.
+    async fn free_leases(&self, database: &Database) -> Answer<()> {
+        let jobs = database.free_leases_of(&self.operator.node, (self.now)()).await?;
+        let messages = database.free_messages().await?;
+        if jobs > 0 || messages > 0 {
+            tracing::info!(jobs, messages, "what an earlier process had in its hands waits again");
+        }
+        Ok(())
     }
 
     fn spawn(&self, prepared: Prepared, ends: &Ends) -> JoinSet<()> {
@@ -211,8 +217,9 @@ impl Service {
         });
         tasks.spawn(Arc::clone(&indexer).run(stop()));
         tasks.spawn(indexer.listen(heard, stop()));
-        let courier = Courier::new(Mailroom(database.clone()), addresses);
-        tasks.spawn(timers::courier(courier, Arc::clone(&bells.outbox), now, stop()));
+        let mailroom = Mailroom::new(database.clone(), now);
+        let courier = Courier::new(mailroom.clone(), addresses);
+        tasks.spawn(timers::courier(courier, mailroom, Arc::clone(&bells.outbox), now, stop()));
         tasks.spawn(timers::heartbeat(database.clone(), operator.node.clone(), now, stop()));
         tasks.spawn(timers::housekeeping(database, operator.keep, now, stop()));
         tasks.spawn(timers::containers(operator.population.clone(), stop()));

@@ -33,13 +33,22 @@ const MESSAGES_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
 /// Carries messages until told to stop. A round that is dropped halfway loses nothing.
 pub async fn courier(
     courier: Courier<Mailroom>,
+    mailroom: Mailroom,
     bell: Arc<Notify>,
     now: fn() -> Timestamp,
     mut stop: Stop,
 ) {
     let mut trouble = Trouble::default();
     while !stop.is_told() {
-        let Some(round) = stop.or(courier.round(now())).await else { return };
+        let round = async {
+            tokio::select! {
+                round = courier.round(now()) => Some(round),
+                () = mailroom.keep_lent() => None,
+            }
+        };
+        let round = stop.or(round).await.flatten();
+        mailroom.give_back().await;
+        let Some(round) = round else { return };
         let pause = match round {
             Ok(round) => {
                 trouble.is_over("messages are carried again");

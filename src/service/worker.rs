@@ -9,11 +9,11 @@
 //! A worker that dies anywhere on this way is heard of no more; its job is claimed again, and finds out by itself how far
 //! the first one came.
 
-mod lease;
+pub mod lease;
 pub mod verdict;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::runtime::Handle;
@@ -113,14 +113,12 @@ impl Team {
     async fn report(&self, claim: &Arc<Claim>, lost: Stop, abort: &Stop) -> Option<Report> {
         let workshop = Arc::clone(&self.workshop);
         let fence = lease::Fence::new(self.database.clone(), Arc::clone(claim), self.now);
-        let key = claim.key.clone();
+        let (key, began) = (claim.key.clone(), claim.started_at);
         let (mut lost, mut abort, handle) = (lost, abort.clone(), Handle::current());
         // A run reads objects between its waits, and its future stays on one thread.
         let run = tokio::task::spawn_blocking(move || {
             handle.block_on(async {
-                let (instance, package, branch) = (&key.instance, &key.package, &key.branch);
-                let now = SystemTime::from((fence.clock())());
-                let sync = workshop.sync(instance, package, branch, &fence, now);
+                let sync = workshop.sync(&key, &fence, began);
                 abort.or(lost.or(sync)).await.flatten()
             })
         });

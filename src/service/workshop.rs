@@ -17,7 +17,7 @@ use crate::git::{Mirrors, Transport};
 use crate::land::{Door, Harbour, Permit, Signer, SignerClient, committer};
 use crate::ledger::Trusted;
 use crate::lookaside::Lookaside;
-use crate::names::{BranchName, InstanceName, PackageName};
+use crate::names::InstanceName;
 use crate::observe::Lookout;
 use crate::operator::{Instance, KeySource, Operator};
 use crate::outcome::{Fault, Problem, Refusal, Result};
@@ -27,6 +27,7 @@ use crate::populate::upstream::download;
 use crate::populate::upstream::network::Reach;
 use crate::populate::upstream::obtain::Releases;
 use crate::progress::Progress;
+use crate::queue::JobKey;
 use crate::report::{Outcome, Report};
 use crate::ssh::AgentKey;
 use crate::sync::{World, sync};
@@ -135,20 +136,13 @@ impl Workshop {
         left.filter(|entry| std::fs::remove_dir_all(entry.path()).is_ok()).count()
     }
 
-    /// Brings one branch up to its source; the same [`sync`] that the command calls.
-    pub async fn sync(
-        &self,
-        instance: &InstanceName,
-        package: &PackageName,
-        branch: &BranchName,
-        permit: &dyn Permit,
-        now: SystemTime,
-    ) -> Report {
-        match self.try_sync(instance, package, branch, permit, now).await {
+    /// Brings one branch up to its source; the same [`sync`] that the command calls. The run's log is named by `began`.
+    pub async fn sync(&self, key: &JobKey, permit: &dyn Permit, began: Timestamp) -> Report {
+        match self.try_sync(key, permit, began).await {
             Ok(report) => report,
             Err(fault) => Report {
-                package: Some(package.clone()),
-                branch: Some(branch.clone()),
+                package: Some(key.package.clone()),
+                branch: Some(key.branch.clone()),
                 ..Report::new(None, Outcome::Failed).fault(&fault)
             },
         }
@@ -156,19 +150,18 @@ impl Workshop {
 
     async fn try_sync(
         &self,
-        instance: &InstanceName,
-        package: &PackageName,
-        branch: &BranchName,
+        key: &JobKey,
         permit: &dyn Permit,
-        now: SystemTime,
+        began: Timestamp,
     ) -> Result<Report> {
+        let JobKey { instance, package, branch } = key;
         let counter = self.counters.get(instance).ok_or_else(|| unknown(instance))?;
         let target = counter.instance.target(package, branch)?;
         let work = tempfile::Builder::new().prefix(RUN_PREFIX).tempdir_in(&self.work);
         let work = work.map_err(|error| not_writable(&self.work, error))?;
-        let begun = Timestamp::try_from(now).unwrap_or_default();
-        let container_log = self.logs.begin(instance, package, branch, begun);
+        let container_log = self.logs.begin(key, began);
         let container_log = container_log.map_err(|error| not_writable(&self.work, error))?;
+        let now = SystemTime::from(began);
         let dist = counter.instance.dist_tags.of(branch);
         let world = World {
             lookout: Lookout {

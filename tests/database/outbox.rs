@@ -15,6 +15,8 @@ both! {
     a_failed_message_is_tried_again_when_it_is_due,
     what_was_given_up_is_tried_again_when_there_is_news,
     two_couriers_never_send_one_message,
+    a_lease_is_renewed_or_given_back_by_whoever_has_it,
+    a_process_that_begins_frees_what_the_last_one_was_sending,
     sent_messages_are_forgotten_after_a_while,
 }
 
@@ -150,6 +152,36 @@ async fn two_couriers_never_send_one_message(store: &Store) {
     // PostgreSQL's couriers pass over what the other one is looking at; nothing is lost by it.
     all.extend(due(store, 2).await.into_iter().map(|message| message.key.subject));
     assert_eq!(all.len(), 100);
+}
+
+async fn a_lease_is_renewed_or_given_back_by_whoever_has_it(store: &Store) {
+    put(store, "commit-a", "x", 1, 0).await;
+    put(store, "commit-b", "x", 1, 0).await;
+    let ours = due(store, 0).await;
+    store.db.message_sent(&ours[0], None, at(1)).await.unwrap();
+    // Only what is still on its way is lent anew.
+    let renewed = store.db.lend_messages(&ours, at(30), Some(at(40))).await.unwrap();
+    assert_eq!(renewed, 1);
+    assert!(due(store, 39).await.is_empty());
+    let theirs = due(store, 40).await;
+    assert_eq!(theirs.len(), 1);
+    // Whoever was thought dead neither keeps nor gives away what is another's.
+    for until in [Some(at(90)), None] {
+        assert_eq!(store.db.lend_messages(&ours, at(40), until).await.unwrap(), 0);
+    }
+    assert!(due(store, 41).await.is_empty());
+    assert_eq!(store.db.lend_messages(&theirs, at(70), None).await.unwrap(), 1);
+    assert_eq!(due(store, 41).await, theirs);
+}
+
+async fn a_process_that_begins_frees_what_the_last_one_was_sending(store: &Store) {
+    put(store, "commit-a", "x", 1, 0).await;
+    put(store, "commit-b", "x", 1, 0).await;
+    let sending = due(store, 0).await;
+    store.db.message_sent(&sending[0], None, at(0)).await.unwrap();
+    // Killed in the middle of the second one.
+    assert_eq!(store.db.free_messages().await.unwrap(), 1);
+    assert_eq!(due(store, 1).await, sending[1..]);
 }
 
 async fn sent_messages_are_forgotten_after_a_while(store: &Store) {

@@ -60,7 +60,7 @@ pub fn all() -> Vec<Case> {
             .accepted(NotAsked),
         Case::tag("tag made before the key's window began", bobs)
             .lists(ssh_mint::list_with("valid-after=\"20240101Z\"", &BOB))
-            .refused("key-expired", NotAsked),
+            .refused("signature-outside-window", NotAsked),
         alices("tag with a message of 40 KiB", long).accepted(Accepts),
     ]
 }

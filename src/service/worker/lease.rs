@@ -65,11 +65,6 @@ impl Fence {
     pub fn new(database: Database, claim: Arc<Claim>, now: fn() -> Timestamp) -> Fence {
         Fence { database, claim, now }
     }
-
-    /// Returns the clock.
-    pub fn clock(&self) -> fn() -> Timestamp {
-        self.now
-    }
 }
 
 impl Permit for Fence {
