@@ -5,7 +5,7 @@
 //!    the last look; [`Lookout::refresh_package`] does it for one, after an event of dist-git.
 //! 3. The database keeps what was found; a source is kept by its [`RepositoryKey`], so that all spellings of an
 //!    address find it.
-//! 4. [`find`] says what a notice is about: source branches that are tracked, or a package of a dist-git.
+//! 4. [`find()`] says what a notice is about: source branches that are tracked, or a package of a dist-git.
 //! 5. [`Lookout::reconcile`] looks at every tracked source, since forges lose events, and says which moved and
 //!    which hook seems dead.
 //!

@@ -1,6 +1,6 @@
 //! Outbox: what a finished run tells, and the courier that carries it.
 //!
-//! 1. [`tell`] is pure: a report, where it is to be told and what was told before become [`Message`]s and the new
+//! 1. [`tell()`] is pure: a report, where it is to be told and what was told before become [`Message`]s and the new
 //!    [`Told`].
 //! 2. Both are stored with the run's outcome, in one transaction. A later message with the same key takes the place
 //!    of one that still waits, so the last state for a commit and context wins.

@@ -77,7 +77,7 @@ impl<'a> Prover<'a> {
             // A shell's words for a program that is not there; rpm itself never ends so.
             ExitKind::Failed { code: 126 | 127 } => return Err(self.without(&command[0]).into()),
             ExitKind::Failed { .. } | ExitKind::Refused { .. } => false,
-            _ => return Err(ran.done().err().expect("it did not end by itself")),
+            _ => return Err(ran.done().expect_err("it did not end by itself")),
         };
         Ok(Said { succeeded, stdout: ran.stdout, stderr: words(folder)? })
     }
