@@ -177,7 +177,8 @@ pub fn without_signature(raw: &[u8]) -> Vec<u8> {
     let (headers, message) = split_headers(raw);
     let mut kept = Vec::new();
     let mut in_signature = false;
-    for line in headers.lines() {
+    // Cut at line feeds alone: a carriage return before one is the header's own.
+    for line in headers.split_str("\n") {
         in_signature = line.starts_with(b"gpgsig") || (in_signature && line.starts_with(b" "));
         if !in_signature {
             kept.extend_from_slice(line);
@@ -201,5 +202,13 @@ mod tests {
     fn the_signature_is_the_last_header() {
         let signed = with_signature(b"tree 1\nauthor a\n\nsubject\n\nbody\n", "BEGIN\nline\nEND\n");
         assert_eq!(signed, b"tree 1\nauthor a\ngpgsig BEGIN\n line\n END\n\nsubject\n\nbody\n");
+    }
+
+    #[test]
+    fn what_is_not_the_signature_keeps_its_bytes() {
+        let unsigned = b"tree 1\nauthor a\nnote x\r\n y\r\n\nsubject\n";
+        let signed = b"tree 1\nauthor a\ngpgsig BEGIN\r\n END\nnote x\r\n y\r\n\nsubject\n";
+        assert_eq!(without_signature(signed).as_bstr(), unsigned.as_bstr());
+        assert_eq!(without_signature(unsigned).as_bstr(), unsigned.as_bstr());
     }
 }
