@@ -78,7 +78,9 @@ fn entries(paragraph: &[&str]) -> Option<Vec<(String, String)>> {
     for line in paragraph {
         if line.starts_with([' ', '\t']) {
             let (_, value) = entries.last_mut()?;
-            value.push(' ');
+            if !value.is_empty() {
+                value.push(' ');
+            }
             value.push_str(line.trim());
         } else if !line.starts_with("(cherry picked from commit ") {
             let (key, value) = line.split_once(':')?;
@@ -109,6 +111,7 @@ mod tests {
         ("s\n\nA: 1\n  2\nB: 3\n", "A", Trailer::Once("1 2")),
         ("s\n\nA : 1\n", "A", Trailer::Once("1")),
         ("s\n\nA:\n", "A", Trailer::Once("")),
+        ("s\n\nA:\n 1\n", "A", Trailer::Once("1")),
         ("s\n\nA: 1\n(cherry picked from commit 12)\n", "A", Trailer::Once("1")),
         ("s\n\nA: 1\nA: 1\n", "A", Trailer::Repeated),
         ("s\n\nA: 1\na: 2\n", "A", Trailer::Repeated),

@@ -106,6 +106,12 @@ impl TagObject {
         let mut headers = Headers { lines: lines.as_slice() };
         let target = headers.object_id("object").map_err(fail)?;
         let target_kind = headers.text("type").map_err(fail)?;
+        if !["commit", "tree", "blob", "tag"].contains(&target_kind.as_str()) {
+            return Err(fail(format!(
+                "names a thing of no kind: `{}`",
+                printable(&target_kind, 40)
+            )));
+        }
         let name = headers.text("tag").map_err(fail)?;
         let name = name.parse().map_err(|error| fail(format!("has an illegal name: {error}")))?;
         let tagger_seconds = headers.identity("tagger").map_err(fail)?;

@@ -23,6 +23,8 @@ pub fn all() -> Vec<Case> {
     let long = format!("{long}{}", mint::sign(&ALICE, long.as_bytes()));
     let no_tagger = "object 4b825dc642cb6eb9a060e54bf8d69288fbee4904\ntype commit\ntag v1\n\nOld\n";
     let no_tagger = format!("{no_tagger}{}", mint::sign(&ALICE, no_tagger.as_bytes()));
+    let no_kind = bare.replacen("type commit", "type", 1);
+    let no_kind = format!("{no_kind}{}", mint::sign(&ALICE, no_kind.as_bytes()));
     let extra = bare.replacen("\n\n", "\nextra x\n\n", 1);
     let extra = format!("{extra}{}", mint::sign(&ALICE, extra.as_bytes()));
     vec![
@@ -47,6 +49,7 @@ pub fn all() -> Vec<Case> {
         .refused("signature-too-large", NotAsked),
         alices("tag without tagger", no_tagger).refused("malformed-tag", Refuses),
         alices("tag with an unknown header", extra).refused("malformed-tag", NotAsked),
+        alices("tag of no kind", no_kind).refused("malformed-tag", NotAsked),
         alices("tag without name", bare.replacen("tag v1.2\n", "", 1))
             .refused("malformed-tag", NotAsked),
         alices("tag with an illegal name", bare.replacen("v1.2", "v1..2", 1))

@@ -145,8 +145,18 @@ impl Editor<'_> {
         self.notes.push(note.into());
     }
 
-    /// Makes sure that the spec says what was asked for, after all edits.
+    /// Makes sure that the spec says what was asked for, after all edits, and that no edit tore it apart: a value
+    /// that a macro carries over several lines may hide conditionals that are none until it is replaced.
     fn check(&self) -> Result<(), Refusal> {
+        if let Some(flaw) = self.spec.walk.flaws.first() {
+            let words = format!(
+                "with the edits made, line {} of the spec {}: a value before it goes on over several lines",
+                flaw.line + 1,
+                flaw.what
+            );
+            return Err(Refusal::new("spec-edit-failed", words)
+                .hint("write Version, Release and Source0 as plain text, each on one line"));
+        }
         if let Some(version) = &self.edits.version
             && self.spec.version()? != *version
         {
