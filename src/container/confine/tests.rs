@@ -20,15 +20,15 @@ fn spec(limits: &Limits) -> RunSpec<'_> {
     RunSpec {
         label: "hello#f44".to_owned(),
         mounts: vec![
-            Mount { host: "/work/in".into(), inside: "/source", access: Access::ReadOnly },
-            Mount { host: "/work/out".into(), inside: "/output", access: Access::ReadWrite },
+            Mount { host: "/srv/in".into(), inside: "/source", access: Access::ReadOnly },
+            Mount { host: "/srv/out".into(), inside: "/output", access: Access::ReadWrite },
         ],
         env: vec![("LOCKKEEPER_PACKAGE".to_owned(), "hello".to_owned())],
         command: None,
         folder: None,
         network: false,
         limits,
-        log: Path::new("/work/log"),
+        log: Path::new("/srv/log"),
         keep_stdout: None,
     }
 }
@@ -105,8 +105,8 @@ fn both_engines_confine_in_the_same_words() {
                 "--ulimit=cpu=1800:1805",
                 "--ulimit=fsize=8589934592:8589934592",
                 "--ulimit=nproc=64:64",
-                "--volume=/work/in:/source:ro",
-                "--volume=/work/out:/output:rw",
+                "--volume=/srv/in:/source:ro",
+                "--volume=/srv/out:/output:rw",
                 "--env=LOCKKEEPER_PACKAGE=hello",
             ],
         );
@@ -151,7 +151,7 @@ fn labels_for_selinux_are_given_only_where_it_decides() {
     let limits = Limits::default();
     let host = Host { selinux: true, ..host() };
     let arguments = arguments(Kind::Docker, &host, &spec(&limits));
-    let volumes = ["--volume=/work/in:/source:ro,z", "--volume=/work/out:/output:rw,Z"];
+    let volumes = ["--volume=/srv/in:/source:ro,z", "--volume=/srv/out:/output:rw,Z"];
     must_hold(&arguments, &volumes);
 }
 
